@@ -1,0 +1,128 @@
+#include "engine/weak_engine.hpp"
+
+#include <bit>
+#include <stdexcept>
+
+#include "memory/weak/types.hpp"
+
+namespace race {
+
+using weak::Leave;
+
+WeakEngine::WeakEngine(weak::Machine& machine, Workload& workload, std::uint64_t step_limit)
+    : machine_(machine),
+      workload_(workload),
+      step_limit_(step_limit != 0 ? step_limit : 1ull << 32),
+      automatic_limit_(step_limit == 0) {
+  if (workload.cpus() >= weak::max_cpus) throw std::invalid_argument("a scenario has at most 15 threads");
+  for (unsigned n = 0; n <= workload.cpus(); ++n) slots_[n] = std::unique_ptr<Slot>(new Slot{this, n, true, {}});
+  machine_.leave = &WeakEngine::leave;
+  machine_.scheduler = this;
+}
+
+void WeakEngine::leave(weak::Machine&, void* self) { static_cast<WeakEngine*>(self)->running_->fibre.suspend(); }
+
+void WeakEngine::entry(void* p) {
+  auto* slot = static_cast<Slot*>(p);
+  WeakEngine& e = *slot->engine;
+  switch (e.phase_) {
+    case Phase::set_up: e.workload_.set_up(); break;
+    case Phase::threads: e.workload_.thread(slot->cpu); break;
+    case Phase::finish: e.workload_.finish(); break;
+  }
+  e.machine_.finish_cpu();
+  slot->fibre.suspend();
+}
+
+bool WeakEngine::resume(unsigned cpu) {
+  running_ = slots_[cpu].get();
+  if (running_->fresh) {
+    running_->fresh = false;
+    running_->fibre.prepare(&WeakEngine::entry, running_);
+  }
+  machine_.enter(cpu);
+  running_->fibre.resume();
+  return machine_.reason != Leave::failed;
+}
+
+bool WeakEngine::alone(Phase phase, unsigned cpu) {
+  phase_ = phase;
+  slots_[cpu]->fresh = true;
+  if (!resume(cpu)) return false;
+  if (machine_.reason == Leave::finished) return true;
+  machine_.fault = {Oracle::deadlock, "waits for itself", 0, -1, 0, 0};
+  machine_.reason = Leave::failed;
+  return false;
+}
+
+Outcome WeakEngine::outcome() const {
+  Outcome o;
+  o.failed = machine_.reason == Leave::failed;
+  if (!o.failed) return o;
+  o.fault = machine_.fault;
+  o.cpu = machine_.current();
+  o.function = machine_.cpu(o.cpu).function;
+  o.site = machine_.cpu(o.cpu).site;
+  return o;
+}
+
+Outcome WeakEngine::prepare(std::uint64_t seed) {
+  weak::current = &machine_;
+  PlainStrategy plain(seed);
+  machine_.begin(1, step_limit_);
+  machine_.chooser.begin(&plain, PlainStrategy::begin());
+  if (!alone(Phase::set_up, 0)) return outcome();
+  machine_.checkpoint();
+  const Outcome o = run(plain, PlainStrategy::begin());
+  for (std::size_t k = 0; k < choice_kinds; ++k) extent_[k] = machine_.chooser.asked(static_cast<Choice>(k));
+  // Positions are drawn over the whole program, whichever CPU runs first.
+  extent_[static_cast<std::size_t>(Choice::preempt_sync)] = machine_.sync_accesses();
+  extent_[static_cast<std::size_t>(Choice::preempt)] =
+      static_cast<std::uint32_t>(machine_.accesses()) - machine_.sync_accesses();
+  if (automatic_limit_) step_limit_ = 100'000 + 64 * machine_.accesses();
+  machine_.rewind();
+  return o;
+}
+
+Outcome WeakEngine::run(Strategy& strategy, const std::array<std::uint32_t, choice_kinds>& skips) {
+  weak::current = &machine_;
+  machine_.rewind();
+  machine_.begin(workload_.cpus(), step_limit_);
+  machine_.chooser.begin(&strategy, skips);
+  workload_.begin(machine_);
+  return execute();
+}
+
+Outcome WeakEngine::execute() {
+  phase_ = Phase::threads;
+  for (unsigned n = 0; n < workload_.cpus(); ++n) slots_[n]->fresh = true;
+  const auto pick = [this] {  // the k-th CPU that can run
+    std::uint32_t mask = machine_.runnable();
+    const auto n = static_cast<std::uint32_t>(std::popcount(mask));
+    for (std::uint32_t k = n == 1 ? 0 : machine_.chooser.choose(Choice::schedule, n); k != 0; --k) mask &= mask - 1;
+    return static_cast<unsigned>(std::countr_zero(mask));
+  };
+  for (unsigned next = pick();;) {
+    if (!resume(next)) return outcome();
+    if (machine_.reason == Leave::preempted) {
+      next = machine_.wanted;
+      continue;
+    }
+    while (machine_.runnable() == 0 && machine_.anything_held()) machine_.commit_chosen(Choice::flush);
+    if (machine_.runnable() == 0) break;
+    next = pick();
+  }
+  for (std::uint32_t m = machine_.waiting(); m != 0; m &= m - 1) {
+    const auto n = static_cast<unsigned>(std::countr_zero(m));
+    if (machine_.cpu(n).daemon) continue;
+    machine_.enter(n);
+    machine_.fault = {Oracle::deadlock, "waits for a store that nobody will make", 0, -1, 0, machine_.waits_for(n)};
+    machine_.reason = Leave::failed;
+    return outcome();
+  }
+  machine_.begin_last_checks(workload_.cpus());
+  alone(Phase::finish, workload_.cpus());
+  return outcome();
+}
+
+}  // namespace race

@@ -1,0 +1,68 @@
+// Runs the executions of a program on the weak machine: fibres for the CPUs, a strategy for the choices.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+
+#include "engine/fibre.hpp"
+#include "engine/random_strategy.hpp"
+#include "memory/weak/machine.hpp"
+
+namespace race {
+
+// A program of several CPUs. All its shared memory lives on the machine; what it keeps beside is saved and restored here.
+class Workload {
+ public:
+  virtual ~Workload() = default;
+  virtual unsigned cpus() const = 0;
+  virtual void set_up() = 0;            // alone, on CPU 0; its result is where every execution begins
+  virtual void thread(unsigned cpu) = 0;
+  virtual void finish() {}              // alone, after all threads, with every store committed: the last checks
+  virtual void begin(weak::Machine&) {} // before each execution, outside of it: restores what set_up() left; daemons go to sleep
+};
+
+struct Outcome {
+  bool failed = false;
+  Fault fault{};
+  unsigned cpu = 0;  // == cpus(): in finish()
+  const char* function = "";
+  SiteId site = no_site;
+};
+
+class WeakEngine {
+ public:
+  WeakEngine(weak::Machine& machine, Workload& workload, std::uint64_t step_limit = 0);
+
+  // Set-up, checkpoint, and one plain execution that measures the program. An outcome that failed is a broken program.
+  Outcome prepare(std::uint64_t seed);
+  // One execution from the checkpoint; the caller has drawn the strategy's skips.
+  Outcome run(Strategy& strategy, const std::array<std::uint32_t, choice_kinds>& skips);
+  const Extent& extent() const { return extent_; }
+
+ private:
+  enum class Phase : std::uint8_t { set_up, threads, finish };
+  Outcome execute();
+  bool alone(Phase phase, unsigned cpu);  // runs one phase on one CPU; false: it failed
+  bool resume(unsigned cpu);              // false: the execution failed
+  Outcome outcome() const;
+  static void entry(void* slot);
+  static void leave(weak::Machine& m, void* self);
+
+  struct Slot {
+    WeakEngine* engine;
+    unsigned cpu;
+    bool fresh;
+    Fibre fibre;
+  };
+  weak::Machine& machine_;
+  Workload& workload_;
+  std::uint64_t step_limit_;
+  bool automatic_limit_;
+  Phase phase_ = Phase::set_up;
+  std::array<std::unique_ptr<Slot>, weak::max_cpus + 1> slots_;
+  Slot* running_ = nullptr;
+  Extent extent_{};
+};
+
+}  // namespace race

@@ -1,0 +1,96 @@
+// The one source of chance. Everything that the weak machine, the scheduler and the client leave open is asked here.
+//
+// Answer 0 is always the plain one: go on with the same CPU, commit the store now, read the newest value. An execution is
+// therefore described by its deviations: the questions that were answered with something else.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <limits>
+#include <string_view>
+#include <vector>
+
+namespace race {
+
+enum class Choice : std::uint8_t {
+  schedule,      // who runs when the running CPU waits or has finished
+  preempt,       // at a plain access: 0 go on, k the k-th other runnable CPU
+  preempt_sync,  // the same at a synchronising access
+  delay,         // at a store: 0 commit now, 1 hold it back
+  commit,        // while stores are held: 0 none, k the k-th held store commits now
+  flush,         // nobody can run: which held store commits
+  stale,         // at a load: 0 the newest value, k the k-th older one that may still be read
+  client,        // the scenario's own random operations
+  count
+};
+constexpr std::size_t choice_kinds = static_cast<std::size_t>(Choice::count);
+constexpr std::array<std::string_view, choice_kinds> choice_names{"schedule", "preempt", "preempt-sync", "delay",
+                                                                  "commit",   "flush",   "stale",        "client"};
+
+// One answer other than 0. `ordinal` counts the questions of that kind, from 0.
+struct Deviation {
+  Choice kind;
+  std::uint32_t ordinal;
+  std::uint32_t answer;
+};
+
+// Decides. It is asked only where it wants to be: `skip` tells how many further questions of the kind are answered 0.
+class Strategy {
+ public:
+  static constexpr std::uint32_t never = std::numeric_limits<std::uint32_t>::max();
+  struct Answer {
+    std::uint32_t answer;  // below n
+    std::uint32_t skip;
+  };
+  virtual ~Strategy() = default;
+  virtual Answer decide(Choice kind, std::uint32_t n) = 0;
+};
+
+class Chooser {
+ public:
+  // Starts an execution. skips: how many questions of each kind come before the first that the strategy wants.
+  void begin(Strategy* strategy, const std::array<std::uint32_t, choice_kinds>& skips) {
+    strategy_ = strategy;
+    for (std::size_t k = 0; k < choice_kinds; ++k) counters_[k] = {skips[k], skips[k], 0};
+    deviations_.clear();
+  }
+
+  // Is the next question of this kind one that the strategy wants? If not, its answer is 0 and it is over.
+  bool due(Choice kind) {
+    Counter& c = counters_[static_cast<std::size_t>(kind)];
+    if (c.skip != 0) [[likely]] {
+      --c.skip;
+      return false;
+    }
+    return true;
+  }
+  // The answer to a question that is due.
+  std::uint32_t ask(Choice kind, std::uint32_t n) {
+    Counter& c = counters_[static_cast<std::size_t>(kind)];
+    const std::uint32_t ordinal = c.before + c.skip_from;
+    const Strategy::Answer a = strategy_->decide(kind, n);
+    c = {a.skip, a.skip, ordinal + 1};
+    if (a.answer != 0) deviations_.push_back({kind, ordinal, a.answer});
+    return a.answer;
+  }
+  std::uint32_t choose(Choice kind, std::uint32_t n) { return due(kind) ? ask(kind, n) : 0; }
+
+  // How many questions of this kind there were.
+  std::uint32_t asked(Choice kind) const {
+    const Counter& c = counters_[static_cast<std::size_t>(kind)];
+    return c.before + (c.skip_from - c.skip);
+  }
+  const std::vector<Deviation>& deviations() const { return deviations_; }
+
+ private:
+  struct Counter {
+    std::uint32_t skip = 0;       // questions left to answer with 0
+    std::uint32_t skip_from = 0;  // what skip started from
+    std::uint32_t before = 0;     // questions before that
+  };
+  std::array<Counter, choice_kinds> counters_{};
+  Strategy* strategy_ = nullptr;
+  std::vector<Deviation> deviations_;
+};
+
+}  // namespace race

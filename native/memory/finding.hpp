@@ -1,0 +1,54 @@
+// What can go wrong, by name, and the facts that every report of it carries.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+namespace race {
+
+enum class Oracle : std::uint8_t {
+  garbage_freeobj,
+  free_list,
+  double_allocation,
+  stale_object,
+  stale_page,
+  accounting,
+  unlock_of_unlocked,
+  oops,
+  deadlock,
+  livelock,
+  count
+};
+
+struct OracleInfo {
+  std::string_view name;
+  std::string_view meaning;
+};
+
+constexpr std::array<OracleInfo, static_cast<std::size_t>(Oracle::count)> oracles{{
+    {"garbage-freeobj", "at a class unlock, freeobj is neither an object of the zspage nor a legal end marker"},
+    {"free-list", "the free list has a cycle, the wrong length, or an allocated object on it"},
+    {"double-allocation", "zs_malloc handed out an object that is already allocated"},
+    {"stale-object", "an object's payload differs from what its owner wrote last"},
+    {"stale-page", "a page or object was used that no longer belongs to the zspage it led to"},
+    {"accounting", "inuse, class statistics, page references or pages left over do not add up"},
+    {"unlock-of-unlocked", "a lock was released that was not held"},
+    {"oops", "an access outside any live page or structure"},
+    {"deadlock", "every unfinished CPU waits for a store that nobody will make"},
+    {"livelock", "the execution exceeded its step limit"},
+}};
+
+constexpr const OracleInfo& info(Oracle o) { return oracles[static_cast<std::size_t>(o)]; }
+
+// What M::fail is told. The machine adds CPU, function and site by itself.
+struct Fault {
+  Oracle oracle;
+  const char* what;          // a sentence without a full stop
+  std::uint64_t zspage = 0;  // address of the zspage, 0 if none
+  std::int64_t object = -1;  // index of the object in it, -1 if none
+  std::uint64_t value = 0;   // the wrong value
+  std::uint64_t where = 0;   // address of the word that holds, or led to, the wrong value; 0 if none
+};
+
+}  // namespace race

@@ -1,0 +1,307 @@
+// The hardware machine: shared memory is this process's memory, a CPU is a thread, and every wrapper compiles away.
+//
+// It is also the description of what a machine offers; the weak machine (memory/weak/) has the same members:
+//   M::value<T>      a number loaded from shared memory (here: T). Arithmetic and comparison work as on T.
+//   M::ptr<S>        a pointer to an S in shared memory. p[&S::field] is a ref<T> if the field is a shared<T>, else a ptr to
+//                    the member; for a ptr<shared<T>>, p[i] is the ref<T> of element i. p + n counts elements. There is no ->.
+//   M::shared<T>     one word of shared memory, T at most 8 bytes: an integer, an enum, or a ptr. No access but through ref.
+//   M::ref<T>        load(), store(v): plain. read_once(), write_once(v): plain in order, but races on them are intended.
+//                    load(Order), store(v, Order), exchange, fetch_add, fetch_sub, fetch_or, fetch_and, compare_exchange
+//                    (returns the old value): atomic. await(predicate, Order): load until predicate(value) holds.
+//   M::known(v)      the plain T of a value: what a branch does (a control dependency).
+//   M::cast<U>(v)    the value as another integer type, dependencies kept.
+//   M::fence, M::isb, M::relax
+//   M::strength(site), M::at(site), M::function (scope marker), M::cpu()
+//   M::allocate<S>(name), M::allocate_array<S>(name, n), M::release(p)      slab objects; the word contents start at 0
+//   M::peek(ref)     what this CPU would load now if nothing were reordered; no access, for oracles and reports only
+//   M::poke(ref, v)  sets a word outside of any ordering; for memory that no CPU can see yet
+//   M::fail(fault)   never returns
+#pragma once
+
+#include <sched.h>
+
+#include <atomic>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <type_traits>
+
+#include "memory/finding.hpp"
+#include "memory/order.hpp"
+#include "memory/site.hpp"
+
+#if defined(__SANITIZE_THREAD__)
+#define RACE_TSAN 1
+#else
+#define RACE_TSAN 0
+#endif
+
+namespace race::hardware {
+
+template <class S>
+class ptr;
+
+// One word of shared memory.
+template <class T>
+struct shared {
+  static_assert(sizeof(T) <= 8);
+  T word{};
+};
+
+// p[&S::field] of a non-shared member gives a ptr to it; of a shared<T>, its ref<T>.
+template <class T>
+class ref {
+ public:
+  explicit ref(shared<T>* s) : at_(&s->word) {}
+
+  // Under ThreadSanitizer plain accesses stay plain, so that it sees data races; otherwise a relaxed atomic, which is the
+  // same instruction and keeps the compiler from tearing, merging or inventing accesses.
+  T load() const {
+#if RACE_TSAN
+    return *at_;
+#else
+    return read_once();
+#endif
+  }
+  void store(T v) const {
+#if RACE_TSAN
+    *at_ = v;
+#else
+    write_once(v);
+#endif
+  }
+  T read_once() const { return atomic_load(__ATOMIC_RELAXED); }
+  void write_once(T v) const { __atomic_store(at_, &v, __ATOMIC_RELAXED); }
+
+  T load(Order o) const { return o == Order::acquire ? atomic_load(__ATOMIC_ACQUIRE) : read_once(); }
+  void store(T v, Order o) const {
+    if (o == Order::release)
+      __atomic_store(at_, &v, __ATOMIC_RELEASE);
+    else
+      write_once(v);
+  }
+
+#define RACE_RMW(name, call)                                         \
+  T name(T v, Order o) const {                                       \
+    switch (o) {                                                     \
+      case Order::plain: return call(at_, v, __ATOMIC_RELAXED);      \
+      case Order::acquire: return call(at_, v, __ATOMIC_ACQUIRE);    \
+      case Order::release: return call(at_, v, __ATOMIC_RELEASE);    \
+      case Order::acquire_release: break;                            \
+    }                                                                \
+    return call(at_, v, __ATOMIC_ACQ_REL);                           \
+  }
+  RACE_RMW(fetch_add, __atomic_fetch_add)
+  RACE_RMW(fetch_sub, __atomic_fetch_sub)
+  RACE_RMW(fetch_or, __atomic_fetch_or)
+  RACE_RMW(fetch_and, __atomic_fetch_and)
+  RACE_RMW(exchange, __atomic_exchange_n)
+#undef RACE_RMW
+
+  // The old value; the swap happened iff it equals `expected`.
+  T compare_exchange(T expected, T desired, Order o) const {
+    switch (o) {
+      case Order::plain:
+        __atomic_compare_exchange(at_, &expected, &desired, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+        break;
+      case Order::acquire:
+        __atomic_compare_exchange(at_, &expected, &desired, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+        break;
+      case Order::release:
+        __atomic_compare_exchange(at_, &expected, &desired, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
+        break;
+      case Order::acquire_release:
+        __atomic_compare_exchange(at_, &expected, &desired, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+        break;
+    }
+    return expected;
+  }
+
+  template <class Predicate>
+  T await(Predicate holds, Order o) const;
+
+ private:
+  T atomic_load(int order) const {
+    T v;
+    __atomic_load(at_, &v, order);
+    return v;
+  }
+  T* at_;
+};
+
+template <class S>
+class ptr {
+ public:
+  ptr() = default;
+  ptr(std::nullptr_t) {}
+  explicit ptr(S* p) : p_(p) {}
+
+  explicit operator bool() const { return p_ != nullptr; }
+  friend bool operator==(ptr a, ptr b) { return a.p_ == b.p_; }
+  friend bool operator!=(ptr a, ptr b) { return a.p_ != b.p_; }
+  ptr operator+(std::uint64_t n) const { return ptr(p_ + n); }
+  ptr operator-(std::uint64_t n) const { return ptr(p_ - n); }
+  // Elements between two pointers into one array.
+  friend std::uint64_t operator-(ptr a, ptr b) { return static_cast<std::uint64_t>(a.p_ - b.p_); }
+
+  template <class F, class C>
+  auto operator[](F C::*field) const {
+    return reach(&(p_->*field));
+  }
+  auto operator[](std::uint64_t i) const { return reach(p_ + i); }
+
+  std::uint64_t address() const { return reinterpret_cast<std::uint64_t>(p_); }
+  static ptr from_address(std::uint64_t a) { return ptr(reinterpret_cast<S*>(a)); }
+  // The object of which `member` is the `field`: container_of.
+  template <class F>
+  static ptr container_of(ptr<F> member, F S::*field) {
+    alignas(S) static char dummy[sizeof(S)];
+    auto* object = reinterpret_cast<S*>(dummy);
+    const auto offset = reinterpret_cast<char*>(&(object->*field)) - dummy;
+    return ptr(reinterpret_cast<S*>(reinterpret_cast<char*>(member.raw()) - offset));
+  }
+  S* raw() const { return p_; }
+
+ private:
+  template <class T>
+  static ref<T> reach(shared<T>* s) {
+    return ref<T>(s);
+  }
+  template <class T, std::size_t N>
+  static ptr<T> reach(T (*array)[N]) {
+    return ptr<T>(*array);
+  }
+  template <class T>
+  static ptr<T> reach(T* member) {
+    return ptr<T>(member);
+  }
+  S* p_ = nullptr;
+};
+
+// What the thread is doing, for reports.
+struct Context {
+  unsigned cpu = 0;
+  const char* function = "";
+  SiteId site = no_site;
+  [[noreturn]] void (*fail)(const Fault&, const Context&) = nullptr;
+};
+inline thread_local Context context;
+
+struct machine {
+  template <class T>
+  using value = T;
+  template <class S>
+  using ptr = hardware::ptr<S>;
+  template <class T>
+  using shared = hardware::shared<T>;
+  template <class T>
+  using ref = hardware::ref<T>;
+
+  template <class T>
+  static T known(T v) {
+    return v;
+  }
+  template <class U, class T>
+  static U cast(T v) {
+    return static_cast<U>(v);
+  }
+
+  static void fence(Fence f) {
+#if RACE_TSAN
+    // ThreadSanitizer does not model fences: an atomic that all fences share gives it the edges that they make.
+    static std::atomic<int> all_fences;
+    if (f == Fence::ish) all_fences.fetch_add(1);
+#elif defined(__aarch64__)
+    switch (f) {
+      case Fence::ish: asm volatile("dmb ish" ::: "memory"); break;
+      case Fence::ishld: asm volatile("dmb ishld" ::: "memory"); break;
+      case Fence::ishst: asm volatile("dmb ishst" ::: "memory"); break;
+    }
+#else
+    if (f == Fence::ish)
+      __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    else
+      asm volatile("" ::: "memory");
+#endif
+  }
+  static void isb() {
+#if defined(__aarch64__)
+    asm volatile("isb" ::: "memory");
+#else
+    asm volatile("" ::: "memory");
+#endif
+  }
+  static void relax() {
+#if defined(__aarch64__)
+    asm volatile("yield" ::: "memory");
+#elif defined(__x86_64__)
+    asm volatile("pause" ::: "memory");
+#endif
+  }
+
+  static inline BarrierPlan plan;  // read-only while threads run
+  static Strength strength(SiteId site) { return plan[site]; }
+  static void at(SiteId site) { context.site = site; }
+  static unsigned cpu() { return context.cpu; }
+
+  // Marks the kernel function that the thread is in.
+  class function {
+   public:
+    explicit function(const char* name) : outer_(context.function) { context.function = name; }
+    ~function() { context.function = outer_; }
+    function(const function&) = delete;
+    function& operator=(const function&) = delete;
+
+   private:
+    const char* outer_;
+  };
+
+  template <class S>
+  static ptr<S> allocate(const char* /*name*/) {
+    return ptr<S>(new S());
+  }
+  template <class S>
+  static ptr<S> allocate_array(const char* /*name*/, std::uint64_t n) {
+    return ptr<S>(new S[n]());
+  }
+  template <class S>
+  static void release(ptr<S> p) {
+    delete p.raw();
+  }
+  template <class S>
+  static void release_array(ptr<S> p) {
+    delete[] p.raw();
+  }
+
+  template <class T>
+  static T peek(ref<T> r) {
+    return r.load();
+  }
+  template <class T>
+  static void poke(ref<T> r, T v) {
+    r.store(v);
+  }
+
+  [[noreturn]] static void fail(const Fault& fault) {
+    if (context.fail) context.fail(fault, context);
+    std::fprintf(stderr, "%s: %s (cpu %u, %s)\n", info(fault.oracle).name.data(), fault.what, context.cpu, context.function);
+    std::abort();
+  }
+
+  static void wait_a_little(unsigned turn) {
+    relax();
+    if (turn % 64 == 63) sched_yield();
+  }
+};
+
+template <class T>
+template <class Predicate>
+T ref<T>::await(Predicate holds, Order o) const {
+  for (unsigned turn = 0;; ++turn) {
+    const T v = load(o);
+    if (holds(v)) return v;
+    machine::wait_a_little(turn);
+  }
+}
+
+}  // namespace race::hardware
