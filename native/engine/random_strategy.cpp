@@ -10,7 +10,7 @@ constexpr std::size_t at(Choice k) { return static_cast<std::size_t>(k); }
 
 // Means of the gap between two deviations, drawn by four random bits. 0: none in this execution.
 constexpr std::uint32_t once = 0xffffffff;  // a single one, anywhere in the program
-constexpr std::array<std::uint32_t, 16> delay_means{0, 0, 0, once, once, once, 64, 64, 64, 8, 8, 8, 2, 2, 1, 1};
+constexpr std::array<std::uint32_t, 16> delay_means{0, 0, once, once, once, once, 64, 64, 64, 8, 8, 8, 8, 2, 2, 1};
 constexpr std::array<std::uint32_t, 16> commit_means{0, 0, 0, 0, 0, 0, 0, 0, 256, 256, 32, 32, 8, 8, 2, 2};
 constexpr std::array<std::uint32_t, 16> stale_means{0, 0, 0, 0, 0, 0, 16, 16, 4, 4, 4, 2, 2, 2, 1, 1};
 constexpr std::array<std::uint8_t, 16> preemptions{0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 3, 4, 6, 255};

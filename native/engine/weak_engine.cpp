@@ -108,7 +108,7 @@ Outcome WeakEngine::execute() {
       next = machine_.wanted;
       continue;
     }
-    while (machine_.runnable() == 0 && machine_.anything_held()) machine_.commit_chosen(Choice::flush);
+    while (machine_.runnable() == 0 && machine_.anything_held()) machine_.flush();
     if (machine_.runnable() == 0) break;
     next = pick();
   }

@@ -15,6 +15,7 @@
 //   M::allocate<S>(name), M::allocate_array<S>(name, n), M::release(p)      slab objects; the word contents start at 0
 //   M::peek(ref)     what this CPU would load now if nothing were reordered; no access, for oracles and reports only
 //   M::poke(ref, v)  sets a word outside of any ordering; for memory that no CPU can see yet
+//   M::handover(cpu) what that CPU did before is seen by this one: the locking of a part of the kernel that is not under test
 //   M::fail(fault)   never returns
 #pragma once
 
@@ -239,7 +240,7 @@ struct machine {
 #endif
   }
 
-  static inline BarrierPlan plan;  // read-only while threads run
+  static inline constinit BarrierPlan plan{};  // set before threads run, read-only then
   static Strength strength(SiteId site) { return plan[site]; }
   static void at(SiteId site) { context.site = site; }
   static unsigned cpu() { return context.cpu; }
@@ -275,12 +276,14 @@ struct machine {
 
   template <class T>
   static T peek(ref<T> r) {
-    return r.load();
+    return r.read_once();
   }
   template <class T>
-  static void poke(ref<T> r, T v) {
+  static void poke(ref<T> r, std::type_identity_t<T> v) {
     r.store(v);
   }
+
+  static void handover(unsigned /*cpu*/) {}  // the host's mutex does it
 
   [[noreturn]] static void fail(const Fault& fault) {
     if (context.fail) context.fail(fault, context);

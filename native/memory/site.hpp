@@ -101,12 +101,15 @@ inline SiteRegistry& sites() {
   return registry;
 }
 
-// A strength for every site. Sites without an entry have what arm64 4.8 gives.
+// A strength for every site; by itself every site is `none`.
 class BarrierPlan {
  public:
-  BarrierPlan() {
+  // What Linux 4.8 has on arm64.
+  static BarrierPlan arm64() {
+    BarrierPlan plan;
     for (std::size_t i = 1; i < sites().all().size(); ++i)
-      strengths_.at(i) = info(sites().all()[i].primitive).arm64;
+      plan.strengths_.at(i) = info(sites().all()[i].primitive).arm64;
+    return plan;
   }
   Strength operator[](SiteId id) const { return strengths_[id]; }
   void set(SiteId id, Strength s) { strengths_.at(id) = s; }

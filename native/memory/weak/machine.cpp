@@ -68,6 +68,7 @@ void Machine::begin_last_checks(unsigned n) {
 
 void Machine::enter(unsigned n) {
   cpu_ = &cpus_[n];
+  number_ = n;
   cpu_bit_ = 1u << n;
   if (trace != nullptr && trace->events.back().kind != Event::Kind::runs)
     trace->add({Event::Kind::runs, static_cast<std::uint8_t>(n), no_site, "", 0, 0, 0, now_, 0, 0, false, false, false});
@@ -176,29 +177,26 @@ void Machine::commit_all() {
   for (unsigned n = 0; n < max_cpus; ++n) drain(n);
 }
 
-void Machine::commit_chosen(Choice kind) {
-  std::uint32_t k = chooser.choose(kind, held_count_);
-  for (Cpu& c : cpus_) {
-    if (k >= c.held.size()) {
-      k -= static_cast<std::uint32_t>(c.held.size());
-      continue;
+void Machine::flush() {
+  unsigned holders = 0, last = 0;
+  for (unsigned n = 0; n < max_cpus; ++n)
+    if (cpus_[n].oldest != 0) {
+      ++holders;
+      last = n;
     }
-    // By default the oldest; a store that has to wait for others is replaced by the one that they all wait for.
-    const std::uint32_t h = k == 0 || !may_commit(pool_[c.held[k]]) ? c.oldest : c.held[k];
-    return commit_held(h);
-  }
+  if (waiting_ == 0 && holders == 1) return drain(last);
+  commit_kth(chooser.choose(Choice::flush, held_count_));
 }
 
 void Machine::commit_asked() {
-  std::uint32_t k = chooser.ask(Choice::commit, held_count_ + 1);
-  if (k == 0) return;
-  --k;
+  if (const std::uint32_t k = chooser.ask(Choice::commit, held_count_ + 1)) commit_kth(k - 1);
+}
+
+// The k-th held store, counted CPU by CPU; or, if that has to wait for others, the oldest of its CPU.
+void Machine::commit_kth(std::uint32_t k) {
   for (Cpu& c : cpus_) {
-    if (k >= c.held.size()) {
-      k -= static_cast<std::uint32_t>(c.held.size());
-      continue;
-    }
-    return commit_held(may_commit(pool_[c.held[k]]) ? c.held[k] : c.oldest);
+    if (k < c.held.size()) return commit_held(may_commit(pool_[c.held[k]]) ? c.held[k] : c.oldest);
+    k -= static_cast<std::uint32_t>(c.held.size());
   }
 }
 
@@ -289,6 +287,12 @@ void Machine::fence(Fence f) {
   if (trace != nullptr)
     trace->add({Event::Kind::fence, static_cast<std::uint8_t>(current()), c.site, c.function, 0,
                 static_cast<std::uint64_t>(f), 0, now_, 0, 0, false, false, false});
+}
+
+void Machine::handover(unsigned from) {
+  if (from == current()) return;
+  drain(from);
+  cpu_->load_floor = std::max(cpu_->load_floor, now_);
 }
 
 void Machine::wait_for(std::uint64_t address) {

@@ -114,7 +114,8 @@ class Machine {
   void begin_last_checks(unsigned cpu);  // a CPU that sees everything
   void commit_all();                // everything held commits, program order, CPU by CPU
   bool anything_held() const { return held_count_ != 0; }
-  void commit_chosen(Choice kind);  // a held store of the chooser's choice commits
+  void flush();                     // nobody can run: a held store of the chooser's choice commits, or all where the order does
+                                    // not matter
 
   Chooser chooser;
   BarrierPlan plan;
@@ -134,7 +135,7 @@ class Machine {
   Cpu& cpu(unsigned n) { return cpus_[n]; }
   const Cpu& cpu(unsigned n) const { return cpus_[n]; }
   std::uint64_t waits_for(unsigned n) const { return address_of(cpus_[n].waits_for); }
-  unsigned current() const { return static_cast<unsigned>(cpu_ - cpus_.data()); }
+  unsigned current() const { return number_; }
   std::uint64_t accesses() const { return step_limit_ - fuel_; }
   std::uint32_t sync_accesses() const { return sync_accesses_; }
   Time now() const { return now_; }
@@ -153,6 +154,7 @@ class Machine {
   void fence(Fence f);
   void isb() { cpu_->load_floor = std::max(cpu_->load_floor, cpu_->control); }
   void branch(Time view) { cpu_->control = std::max(cpu_->control, view); }
+  void handover(unsigned from);          // what CPU `from` did so far is seen by this CPU from now on
   void wait_for(std::uint64_t address);  // the value just loaded there would not do
   [[noreturn]] void fail(const Fault& f);
 
@@ -205,6 +207,7 @@ class Machine {
   void traced_rmw(std::uint32_t word, std::uint64_t old, bool wrote, Loaded& result);
   void preempt(Choice kind);
   void commit_asked();
+  void commit_kth(std::uint32_t k);
   void wake(std::uint32_t word);
   void watch();
   [[noreturn]] void bad_access(std::uint64_t address, const char* what);
@@ -213,6 +216,7 @@ class Machine {
 
   // hot
   Cpu* cpu_ = nullptr;
+  unsigned number_ = 0;  // of cpu_
   std::uint64_t fuel_ = 0;
   std::uint32_t runnable_ = 0;
   std::uint32_t cpu_bit_ = 0;
@@ -274,7 +278,7 @@ inline void Machine::store(std::uint64_t address, Time address_view, Loaded data
   const std::uint32_t i = checked(address, "store");
   Cpu& c = *cpu_;
   c.control = std::max(c.control, address_view);
-  const bool asked = chooser.due(Choice::delay);
+  const bool asked = model_ != Model::sc && chooser.due(Choice::delay);
   if (asked || (c.oldest | slow_) != 0) return store_slow(i, address_view, data, order, asked);
   commit(i, data.value, current());
   if (releases(order)) c.release = now_;

@@ -347,6 +347,7 @@ struct machine {
   static void poke(weak::ref<T> r, typename weak::ref<T>::Result v) {
     current->poke(r.address(), Codec<T>::encode(v).value);
   }
+  static void handover(unsigned from) { current->handover(from); }
   [[noreturn]] static void fail(const Fault& f) { current->fail(f); }
 };
 

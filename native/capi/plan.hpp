@@ -1,0 +1,13 @@
+// The plan document (JSON, version 1) that the harness sends, as a Plan.
+#pragma once
+
+#include <string_view>
+
+#include "engine/program.hpp"
+
+namespace race {
+
+// Throws std::invalid_argument with the path in the document. The harness validates for users; this guards the boundary.
+Plan parse_plan(std::string_view json);
+
+}  // namespace race

@@ -1,0 +1,70 @@
+// A scenario as the engines run it: the pool, the set-up, and a program for each thread. Made from the plan (capi/plan.cpp).
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "memory/finding.hpp"
+#include "memory/site.hpp"
+#include "memory/weak/machine.hpp"
+
+namespace race {
+
+enum class Op : std::uint8_t {
+  allocate,         // slot = zs_malloc(size)
+  free,             // zs_free(slot)
+  write,            // zs_map_object write-only: a new payload
+  read,             // read-only: verify the payload
+  update,           // read-write: verify, then a new payload
+  migrate,          // isolate page `page` of the zspage that holds the slot's object, and migrate it
+  isolate_putback,  // isolate it, and put it back as after a failed migration
+  migrate_any,      // the same for a page of the chooser's choice
+  compact,
+  can_compact,
+  total_pages,
+  random,  // `count` operations drawn from `mix` over `slots` and `sizes`
+  count
+};
+constexpr std::array<std::string_view, static_cast<std::size_t>(Op::count)> op_names{
+    "malloc",      "free",    "write",       "read",        "update", "migrate", "isolate_putback",
+    "migrate_any", "compact", "can_compact", "total_pages", "random"};
+
+struct Step {
+  Op op = Op::compact;
+  std::uint32_t slot = 0;
+  std::uint32_t size = 0;  // bytes
+  std::uint32_t page = 0;  // number within the zspage
+  // random
+  std::uint32_t count = 0;
+  std::vector<std::uint32_t> slots;
+  std::vector<std::uint32_t> sizes;
+  std::vector<Op> mix;  // each operation as often as its weight
+};
+
+struct ThreadProgram {
+  std::string name;
+  std::vector<Step> steps;
+};
+
+struct Plan {
+  std::string scenario;
+  weak::Model model = weak::Model::armv8;
+  std::uint64_t seed = 1;
+  std::uint32_t page_size = 4096;
+  std::uint32_t frames = 16;
+  BarrierPlan barriers;
+  std::uint32_t oracles = 0;  // bit (1 << Oracle): enabled
+  std::vector<std::string> slots;
+  std::vector<Step> setup;
+  std::vector<ThreadProgram> threads;
+  std::uint32_t max_findings = 1000;
+  std::uint32_t max_traces = 3;
+  std::uint64_t step_limit = 0;  // 0: from the length of a plain execution
+
+  bool enabled(Oracle o) const { return (oracles >> static_cast<unsigned>(o) & 1) != 0; }
+};
+
+}  // namespace race

@@ -1,0 +1,30 @@
+// A lock that is one bit of a word (include/linux/bit_spinlock.h, Linux 4.8): taken by test_and_set_bit, given back by
+// clear_bit_unlock.
+#pragma once
+
+#include "kernel/ordered.hpp"
+#include "memory/finding.hpp"
+
+namespace race::kernel {
+
+template <class M>
+bool bit_spin_trylock(typename M::template ref<std::uint64_t> word, std::uint64_t bit, SiteId site) {
+  const auto old = lock_atomic<M>(site, [&](Order o) { return word.fetch_or(bit, o); });
+  return (M::known(old) & bit) == 0;
+}
+
+template <class M>
+void bit_spin_lock(typename M::template ref<std::uint64_t> word, std::uint64_t bit, SiteId site) {
+  while (!bit_spin_trylock<M>(word, bit, site)) word.await([bit](auto v) { return (v & bit) == 0u; }, Order::plain);
+}
+
+template <class M>
+void bit_spin_unlock(typename M::template ref<std::uint64_t> word, std::uint64_t bit, SiteId site, const char* unheld) {
+  if ((M::peek(word) & bit) == 0) {
+    M::at(site);
+    M::fail({.oracle = Oracle::unlock_of_unlocked, .what = unheld});
+  }
+  unlock_atomic<M>(site, [&](Order o) { return word.fetch_and(~bit, o); });
+}
+
+}  // namespace race::kernel

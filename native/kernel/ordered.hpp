@@ -1,0 +1,57 @@
+// How a site's strength becomes machine operations. Strengths as arch/arm64 of Linux 4.8 builds them: a `full` atomic is
+// LDXR, STLXR, dmb ish; a `full` unlock has a dmb ish on both sides; acquire and release are in the instruction.
+#pragma once
+
+#include "memory/site.hpp"
+
+namespace race::kernel {
+
+// The order of the load on the lock side; fence_after_lock comes behind it.
+inline Order lock_order(Strength s) {
+  return s == Strength::acquire || s == Strength::full ? Order::acquire : Order::plain;
+}
+template <class M>
+void fence_after_lock(Strength s) {
+  if (s == Strength::full) M::fence(Fence::ish);
+  if (s == Strength::dmb_ishld) M::fence(Fence::ishld);
+}
+
+// An atomic that takes something: test_and_set_bit, cmpxchg, atomic_add_unless. operation(Order) performs it.
+template <class M, class F>
+auto lock_atomic(SiteId site, F operation) {
+  M::at(site);
+  const Strength s = M::strength(site);
+  const auto old = operation(s == Strength::full ? Order::release : lock_order(s));
+  fence_after_lock<M>(s);
+  return old;
+}
+
+template <class M>
+void fence_before_unlock(Strength s) {
+  if (s == Strength::dmb_ish) M::fence(Fence::ish);
+  if (s == Strength::dmb_ishst) M::fence(Fence::ishst);
+}
+
+// An atomic that gives something away: clear_bit_unlock, atomic_dec_and_test, read_unlock.
+template <class M, class F>
+auto unlock_atomic(SiteId site, F operation) {
+  M::at(site);
+  const Strength s = M::strength(site);
+  fence_before_unlock<M>(s);
+  const auto old = operation(s == Strength::release || s == Strength::full ? Order::release : Order::plain);
+  if (s == Strength::full) M::fence(Fence::ish);
+  return old;
+}
+
+// A store that gives a lock away.
+template <class M, class T>
+void unlock_store(SiteId site, typename M::template ref<T> word, typename M::template value<T> v) {
+  M::at(site);
+  const Strength s = M::strength(site);
+  fence_before_unlock<M>(s);
+  if (s == Strength::full) M::fence(Fence::ish);
+  word.store(v, s == Strength::release ? Order::release : Order::plain);
+  if (s == Strength::full) M::fence(Fence::ish);
+}
+
+}  // namespace race::kernel

@@ -1,0 +1,121 @@
+// Page frames, their struct pages (mem_map) and their reference counts.
+//
+// A frame enters use with its poison in every word. The allocator's own lists are the host's: its locking is not under test.
+// What the zone lock orders when a frame goes from one CPU to another is kept (M::handover).
+#pragma once
+
+#include <cstdint>
+#include <mutex>
+#include <vector>
+
+#include "kernel/page.hpp"
+#include "kernel/poison.hpp"
+
+namespace race::kernel {
+
+template <class M>
+class PageAllocator {
+ public:
+  using Page = PagePtr<M>;
+  using Word = typename M::template shared<std::uint64_t>;
+  using Words = typename M::template ptr<Word>;
+  using u64 = typename M::template value<std::uint64_t>;
+
+  static constexpr std::uint64_t first_pfn = 0x80000;  // where ARM64 boards have their DRAM
+  static constexpr std::uint32_t most_frames = 4095;   // poison names a frame in 12 bits
+
+  PageAllocator(std::uint32_t page_size, std::uint32_t frames)
+      : page_size_(page_size),
+        frames_(frames),
+        mem_map_(M::template allocate_array<page<M>>("page", frames)),
+        memory_(M::template allocate_array<Word>("memory", std::uint64_t{frames} * words_per_page())) {
+    for (std::uint32_t f = 0; f < frames; ++f) {
+      fill(f);
+      state_.free.push_back({f, 0, false});
+    }
+  }
+
+  std::uint32_t page_size() const { return page_size_; }
+  std::uint32_t words_per_page() const { return page_size_ / 8; }
+  std::uint32_t frames() const { return frames_; }
+  std::uint32_t free_frames() const { return static_cast<std::uint32_t>(state_.free.size() - state_.head); }
+
+  // A page with one reference, or null. The frame that has been free for longest.
+  Page alloc_page() {
+    Free next;
+    {
+      const std::lock_guard guard(lock_);
+      if (state_.head == state_.free.size()) return nullptr;
+      next = state_.free[state_.head++];
+    }
+    const Page p = mem_map_ + next.frame;
+    if (next.used) {
+      M::handover(next.by);
+      fill(next.frame);
+    }
+    M::poke(p[&page<M>::flags], 0);
+    M::poke(p[&page<M>::mapping], 0);
+    M::poke(p[&page<M>::refcount], 1);
+    return p;
+  }
+
+  void get_page(Page p) { p[&page<M>::refcount].fetch_add(1u, Order::plain); }
+  bool get_page_unless_zero(Page p, SiteId site) {
+    const auto count = p[&page<M>::refcount];
+    for (;;) {
+      const std::uint32_t old = M::known(count.read_once());
+      if (old == 0) return false;
+      const auto seen = lock_atomic<M>(site, [&](Order o) { return count.compare_exchange(old, old + 1, o); });
+      if (M::known(seen) == old) return true;
+    }
+  }
+  void put_page(Page p, SiteId site) {
+    const auto old = unlock_atomic<M>(site, [&](Order o) { return p[&page<M>::refcount].fetch_sub(1u, o); });
+    const std::uint32_t count = M::known(old);
+    if (count == 0)
+      M::fail({.oracle = Oracle::accounting, .what = "put_page of a page without a reference", .value = pfn(p)});
+    if (count == 1) {
+      const std::lock_guard guard(lock_);
+      state_.free.push_back({pfn(p) - static_cast<std::uint32_t>(first_pfn), M::cpu(), true});
+    }
+  }
+
+  u64 page_to_pfn(Page p) const { return p - mem_map_ + first_pfn; }
+  Page pfn_to_page(u64 pfn) const { return mem_map_ + (pfn - first_pfn); }
+  // kmap_atomic: the words of the page.
+  Words page_address(Page p) const { return memory_ + (p - mem_map_) * words_per_page(); }
+  Page frame(std::uint32_t f) const { return mem_map_ + f; }
+  Words memory() const { return memory_; }
+
+  // What an execution starts from, and back to it.
+  void save() { saved_ = state_; }
+  void restore() {
+    state_.head = saved_.head;
+    state_.free.resize(saved_.free.size());
+  }
+
+ private:
+  struct Free {
+    std::uint32_t frame;
+    unsigned by;  // the CPU that freed it
+    bool used;
+  };
+  struct State {
+    std::vector<Free> free;  // a queue: taken at head, never moved
+    std::size_t head = 0;
+  };
+  std::uint32_t pfn(Page p) const { return static_cast<std::uint32_t>(M::known(page_to_pfn(p))); }
+  void fill(std::uint32_t f) {
+    const Words words = memory_ + std::uint64_t{f} * words_per_page();
+    for (std::uint32_t w = 0; w < words_per_page(); ++w) M::poke(words[w], poison(f, w));
+  }
+
+  std::uint32_t page_size_;
+  std::uint32_t frames_;
+  Page mem_map_;
+  Words memory_;
+  std::mutex lock_;
+  State state_, saved_;
+};
+
+}  // namespace race::kernel

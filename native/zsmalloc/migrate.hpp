@@ -1,0 +1,121 @@
+// Page migration: what zsmalloc does when the mm core isolates, moves or puts back one of its pages.
+#pragma once
+
+#include "zsmalloc/zsmalloc.hpp"
+
+namespace race::zsmalloc {
+
+template <class M>
+bool Zsmalloc<M>::zs_page_isolate(Page p) {
+  typename M::function here{"zs_page_isolate"};
+  const Zspage z = get_zspage(p);
+  Class c = class_of(z);
+  lock_class(c, RACE_SITE("zs_page_isolate.class.lock", spin_lock, "inuse, fullness lists, the isolated count"));
+  // Refused: an empty zspage, which the worker may be freeing, and one that compaction holds off its list.
+  const bool listed = on_list(z);
+  const std::uint32_t count = isolated(z);
+  bool taken = false;
+  if (M::known(z[&zspage<M>::inuse].load()) != 0 && (listed || count != 0)) {
+    // From the first isolation on nobody allocates from it.
+    if (listed && count == 0) remove_zspage(c, z, stored_fullness(z));
+    set_field(z, Meta::isolated_shift, Meta::isolated_mask, count + 1);
+    taken = true;
+  }
+  unlock_class(c, RACE_SITE("zs_page_isolate.class.unlock", spin_unlock, "fullness lists, the isolated count"));
+  return taken;
+}
+
+// Puts `fresh` in the place of `old` in the chain.
+template <class M>
+void Zsmalloc<M>::replace_sub_page(Class c, Zspage z, Page fresh, Page old) {
+  typename M::function here{"replace_sub_page"};
+  Page chain[max_pages_per_zspage];
+  Page p = z[&zspage<M>::first_page].load();
+  for (std::uint32_t k = 0; k < c.pages; ++k) {
+    if (!p) fail(Oracle::oops, "the walk over the zspage's pages ran past the last one", z);
+    chain[k] = p == old ? fresh : p;
+    if (k + 1 < c.pages) p = get_next_page(p);
+  }
+  create_page_chain(c, z, chain);
+  fresh[&kernel::page<M>::units].store(old[&kernel::page<M>::units].load());
+  if (c.huge) fresh[&kernel::page<M>::freelist].store(old[&kernel::page<M>::freelist].load());
+  kernel::set_page_movable<M>(fresh, pool_.address());
+}
+
+template <class M>
+auto Zsmalloc<M>::zs_page_migrate(Page fresh, Page old) -> MigrateResult {
+  typename M::function here{"zs_page_migrate"};
+  const Zspage z = get_zspage(old);
+  kernel::write_lock<M>(z[&zspage<M>::lock], RACE_SITE("zs_page_migrate.zspage.write_lock", write_lock,
+                                                       "what readers of a straddling object wrote"));
+  Class c = class_of(z);
+  lock_class(c, RACE_SITE("zs_page_migrate.class.lock", spin_lock, "headers and links in the page, inuse, the chain"));
+  MigrateResult result = MigrateResult::busy;
+  if (M::known(z[&zspage<M>::inuse].load()) != 0) {
+    const std::uint32_t first = M::known(old[&kernel::page<M>::units].load());
+    const Words from = pages_.page_address(old);
+    result = MigrateResult::success;
+    // Where headers are read from at the end: the old page's memory, which the caller's reference keeps alive.
+    Page heads = old;
+
+    // Pin every allocated object that starts in the page, so that nobody reads where it is while it moves.
+    std::uint32_t end = first;
+    for (; end < pages_.page_size(); end += c.size) {
+      const u64 head = obj_to_head(c, old, end);
+      if ((head & obj_allocated_tag) == 0u) continue;
+      if (trypin_tag(head & ~obj_allocated_tag, RACE_SITE("zs_page_migrate.trypin", bit_spin_lock,
+                                                          "the object's bytes, and where its handle leads")))
+        continue;
+      result = MigrateResult::again;
+      break;
+    }
+
+    if (result == MigrateResult::success) {
+      const Words to = pages_.page_address(fresh);
+      for (std::uint32_t w = 0; w < pages_.words_per_page(); ++w) to[std::uint64_t{w}].store(from[std::uint64_t{w}].load());
+      for (std::uint32_t at = first; at < pages_.page_size(); at += c.size) {
+        const u64 head = obj_to_head(c, old, at);
+        if ((head & obj_allocated_tag) == 0u) continue;
+        const u64 handle = head & ~obj_allocated_tag;
+        const u64 obj = handle_to_obj(handle);
+        record_obj(handle, location_to_obj(fresh, obj_to_location(obj).index) | handle_pin_bit);
+      }
+      replace_sub_page(c, z, fresh, old);
+      pages_.get_page(fresh);
+      const std::uint32_t count = isolated(z);
+      if (count == 0) fail(Oracle::accounting, "the isolated count of a zspage falls below 0", z);
+      set_field(z, Meta::isolated_shift, Meta::isolated_mask, count - 1);
+      if (count == 1) putback_zspage(c, z);
+      reset_page(old);
+      pages_.put_page(old, RACE_SITE("zs_page_migrate.put_page", ref_put,
+                                     "the old page; as a full barrier it also orders the copy before the class unlock"));
+      if (c.huge) heads = fresh;
+    }
+    for (std::uint32_t at = first; at < end; at += c.size) {
+      const u64 head = obj_to_head(c, heads, at);
+      if ((head & obj_allocated_tag) == 0u) continue;
+      unpin_tag(head & ~obj_allocated_tag,
+                RACE_SITE("zs_page_migrate.unpin", bit_spin_unlock, "the object's bytes and its new place, for who maps it"));
+    }
+  }
+  unlock_class(c, RACE_SITE("zs_page_migrate.class.unlock", spin_unlock, "the copy of the page, the chain, fullness lists"));
+  kernel::write_unlock<M>(z[&zspage<M>::lock], RACE_SITE("zs_page_migrate.zspage.write_unlock", write_unlock,
+                                                         "the copy of the page, for who maps a straddling object"));
+  return result;
+}
+
+template <class M>
+void Zsmalloc<M>::zs_page_putback(Page p) {
+  typename M::function here{"zs_page_putback"};
+  const Zspage z = get_zspage(p);
+  Class c = class_of(z);
+  lock_class(c, RACE_SITE("zs_page_putback.class.lock", spin_lock, "inuse, fullness lists, the isolated count"));
+  const std::uint32_t count = isolated(z);
+  if (count == 0) fail(Oracle::accounting, "the isolated count of a zspage falls below 0", z);
+  set_field(z, Meta::isolated_shift, Meta::isolated_mask, count - 1);
+  // The page is locked, so an empty zspage cannot be freed here.
+  if (count == 1 && putback_zspage(c, z) == zs_empty) kick_deferred_free();
+  unlock_class(c, RACE_SITE("zs_page_putback.class.unlock", spin_unlock, "fullness lists, the isolated count"));
+}
+
+}  // namespace race::zsmalloc

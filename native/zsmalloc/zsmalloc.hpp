@@ -1,0 +1,194 @@
+// zsmalloc as of Linux 4.8 with page migration, over a machine M. Our own code: function names, structure and rules are the
+// kernel's (mm/zsmalloc.c, documented behaviour), the text is not.
+//
+// Lock order: page locks > pin > zspage->lock > class lock. Under a class lock, pins and page locks are only tried.
+#pragma once
+
+#include <vector>
+
+#include "kernel/migrate.hpp"
+#include "kernel/page_allocator.hpp"
+#include "zsmalloc/geometry.hpp"
+#include "zsmalloc/observer.hpp"
+#include "zsmalloc/types.hpp"
+
+namespace race::zsmalloc {
+
+enum class MapMode : std::uint8_t { read_write, read_only, write_only };
+
+template <class M>
+class Zsmalloc {
+ public:
+  template <class T>
+  using ptr = typename M::template ptr<T>;
+  using u32 = typename M::template value<std::uint32_t>;
+  using u64 = typename M::template value<std::uint64_t>;
+  using Pages = kernel::PageAllocator<M>;
+  using Page = kernel::PagePtr<M>;
+  using Word = typename Pages::Word;
+  using Words = typename Pages::Words;
+  using Zspage = ptr<zspage<M>>;
+  using SizeClass = ptr<size_class<M>>;
+  using Class = const SizeClassGeometry&;
+  using MigrateResult = kernel::MigrateResult;
+
+  // What zs_map_object gives: the object's bytes as words, in place or in the CPU's buffer.
+  struct Mapping {
+    Words words;
+    std::uint32_t count = 0;
+  };
+
+  // pool.hpp. cpus: how many CPUs may map objects.
+  static constexpr std::uint64_t no_memory = 0;
+  Zsmalloc(Pages& pages, unsigned cpus);  // zs_create_pool
+  std::uint32_t zs_destroy_pool();        // how many fullness lists still held zspages: those are leaked, as in 4.8
+  u64 zs_get_total_pages() const;
+  u64 pages_compacted() const { return pool_[&zs_pool<M>::pages_compacted].read_once(); }
+
+  u64 zs_malloc(std::uint32_t size);  // malloc.hpp. A handle, or no_memory (also for a size that no class serves)
+  void zs_free(u64 handle);           // free.hpp
+
+  // map.hpp. One mapping a CPU; the caller excludes other users of the same object.
+  Mapping zs_map_object(u64 handle, MapMode mode);
+  void zs_unmap_object(u64 handle);
+
+  // migrate.hpp: the callbacks of the mm core. The page is locked; for page_migrate both are.
+  bool page_isolate(Page p) { return zs_page_isolate(p); }
+  MigrateResult page_migrate(Page fresh, Page p) { return zs_page_migrate(fresh, p); }
+  void page_putback(Page p) { zs_page_putback(p); }
+  bool zs_page_isolate(Page p);
+  MigrateResult zs_page_migrate(Page fresh, Page old);
+  void zs_page_putback(Page p);
+
+  // compact.hpp
+  std::uint64_t zs_compact();      // pages freed so far by compaction
+  std::uint64_t zs_can_compact();  // the shrinker's count: pages that compaction could free; read without locks
+
+  // zspage.hpp. The worker of deferred frees: waits until work is scheduled, and does it.
+  void async_free_zspage();
+  auto work_pending() const { return pool_[&zs_pool<M>::free_work][&kernel::work_struct<M>::pending]; }
+
+  const Geometry& geometry() const { return geometry_; }
+  Pages& pages() const { return pages_; }
+  SizeClass class_at(std::uint32_t slot) const { return classes_[geometry_.at_slot(slot).index]; }
+  ptr<zs_pool<M>> pool() const { return pool_; }
+  Observer<M>* observer = nullptr;
+
+  // obj.hpp: encodings
+  struct Location {
+    Page page;  // where the object starts
+    u32 index;  // within its zspage
+  };
+  u64 location_to_obj(Page p, u32 index) const;
+  Location obj_to_location(u64 obj) const;
+  static auto handle_to_word(u64 handle) {
+    return ptr<handle_word<M>>::from_address(handle)[&handle_word<M>::obj];
+  }
+
+ private:
+  // obj.hpp
+  u64 handle_to_obj(u64 handle) const { return handle_to_word(handle).read_once(); }
+  static void record_obj(u64 handle, u64 obj) { handle_to_word(handle).write_once(obj); }
+  static void pin_tag(u64 handle, SiteId site) { kernel::bit_spin_lock<M>(handle_to_word(handle), handle_pin_bit, site); }
+  static bool trypin_tag(u64 handle, SiteId site) {
+    return kernel::bit_spin_trylock<M>(handle_to_word(handle), handle_pin_bit, site);
+  }
+  static void unpin_tag(u64 handle, SiteId site) {
+    kernel::bit_spin_unlock<M>(handle_to_word(handle), handle_pin_bit, site, "unpin of a handle that is not pinned");
+  }
+  u64 obj_malloc(Class c, Zspage z, u64 handle);
+  void obj_free(Class c, u64 obj);
+  void set_freeobj(Class c, Zspage z, u32 index);
+  Words word_at(Page p, std::uint32_t offset) const { return pages_.page_address(p) + std::uint64_t{offset / 8}; }
+  std::uint32_t offset_in_page(Class c, u32 index) const {
+    return static_cast<std::uint32_t>(std::uint64_t{c.size} * M::known(index) & (pages_.page_size() - 1));
+  }
+  u64 obj_to_head(Class c, Page p, std::uint32_t offset) const;
+  Zspage get_zspage(Page p) const;
+  Page get_next_page(Page p) const;
+  Page next_page_or_oops(Zspage z, Page p) const;
+
+  // fullness.hpp. Under the class lock, but for class_of, which needs none: a zspage never changes its class.
+  static u32 field(u32 meta, std::uint32_t shift, std::uint32_t mask) { return meta >> shift & mask; }
+  static void set_field(Zspage z, std::uint32_t shift, std::uint32_t mask, std::uint32_t v);
+  Class class_of(Zspage z) const;
+  Fullness stored_fullness(Zspage z) const;
+  Fullness get_fullness_group(Class c, Zspage z) const;
+  static std::uint32_t isolated(Zspage z);
+  static bool on_list(Zspage z) { return !kernel::list_empty<M>(z[&zspage<M>::list]); }
+  auto fullness_list(Class c, Fullness f) const { return class_at(c.index)[&size_class<M>::fullness_list] + std::uint64_t{f}; }
+  auto stat(Class c, std::uint32_t s) const { return class_at(c.index)[&size_class<M>::stats][std::uint64_t{s}]; }
+  void stat_add(Class c, std::uint32_t s, std::uint64_t n) const;
+  Zspage first_in(Class c, Fullness f) const;
+  void insert_zspage(Class c, Zspage z, Fullness f);
+  void remove_zspage(Class c, Zspage z, Fullness f);
+  Fullness fix_fullness_group(Class c, Zspage z);
+  Fullness putback_zspage(Class c, Zspage z);
+  Zspage find_get_zspage(Class c) const;
+
+  void lock_class(Class c, SiteId site) { kernel::spin_lock<M>(class_at(c.index)[&size_class<M>::lock], site); }
+  void unlock_class(Class c, SiteId site) {
+    if (observer != nullptr) observer->class_unlock(c.index);
+    kernel::spin_unlock<M>(class_at(c.index)[&size_class<M>::lock], site);
+  }
+
+  // zspage.hpp
+  Zspage alloc_zspage(Class c);
+  void create_page_chain(Class c, Zspage z, const Page* chain);
+  void init_zspage(Class c, Zspage z);
+  void set_zspage_movable(Zspage z);
+  static void reset_page(Page p);
+  bool trylock_zspage(Zspage z);
+  void lock_zspage(Zspage z);
+  void free_zspage(Class c, Zspage z);
+  void free_locked_zspage(Class c, Zspage z);
+  void kick_deferred_free();
+
+  // map.hpp
+  void copy_object(Class c, Page first, std::uint32_t offset, Words buffer, std::uint32_t from_word, bool to_buffer);
+
+  // migrate.hpp
+  void replace_sub_page(Class c, Zspage z, Page fresh, Page old);
+
+  // compact.hpp
+  struct CompactControl {
+    Page source;
+    std::uint32_t index;  // within the source page
+    Page destination;
+  };
+  void compact_class(Class c);
+  Zspage isolate_zspage(Class c, bool source);
+  bool migrate_zspage(Class c, CompactControl& cc);
+  u64 find_allocated_object(Class c, Page p, std::uint32_t& index);
+  void zs_object_copy(Class c, u64 to, u64 from);
+  std::uint64_t can_compact(Class c) const;
+
+  [[noreturn]] static void fail(Oracle o, const char* what, Zspage z = nullptr, std::int64_t object = -1,
+                                std::uint64_t value = 0, std::uint64_t where = 0) {
+    M::fail({o, what, address_of(z), object, value, where});
+  }
+  static std::uint64_t address_of(Zspage z) { return M::known(z.address()); }
+
+  struct MapArea {  // per CPU
+    Words buffer;
+    MapMode mode = MapMode::read_write;
+  };
+
+  Pages& pages_;
+  Geometry geometry_;
+  ptr<zs_pool<M>> pool_;
+  std::vector<SizeClass> classes_;  // by slot; only owners
+  std::vector<MapArea> areas_;
+};
+
+}  // namespace race::zsmalloc
+
+#include "zsmalloc/compact.hpp"
+#include "zsmalloc/free.hpp"
+#include "zsmalloc/fullness.hpp"
+#include "zsmalloc/malloc.hpp"
+#include "zsmalloc/map.hpp"
+#include "zsmalloc/migrate.hpp"
+#include "zsmalloc/obj.hpp"
+#include "zsmalloc/pool.hpp"
+#include "zsmalloc/zspage.hpp"
