@@ -73,6 +73,7 @@ Outcome WeakEngine::prepare(std::uint64_t seed) {
   machine_.chooser.begin(&plain, PlainStrategy::begin());
   if (!alone(Phase::set_up, 0)) return outcome();
   machine_.checkpoint();
+  set_up_ = true;
   const Outcome o = run(plain, PlainStrategy::begin());
   for (std::size_t k = 0; k < choice_kinds; ++k) extent_[k] = machine_.chooser.asked(static_cast<Choice>(k));
   // Positions are drawn over the whole program, whichever CPU runs first.

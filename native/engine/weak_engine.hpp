@@ -39,6 +39,7 @@ class WeakEngine {
   // One execution from the checkpoint; the caller has drawn the strategy's skips.
   Outcome run(Strategy& strategy, const std::array<std::uint32_t, choice_kinds>& skips);
   const Extent& extent() const { return extent_; }
+  bool is_set_up() const { return set_up_; }
 
  private:
   enum class Phase : std::uint8_t { set_up, threads, finish };
@@ -59,6 +60,7 @@ class WeakEngine {
   Workload& workload_;
   std::uint64_t step_limit_;
   bool automatic_limit_;
+  bool set_up_ = false;
   Phase phase_ = Phase::set_up;
   std::array<std::unique_ptr<Slot>, weak::max_cpus + 1> slots_;
   Slot* running_ = nullptr;

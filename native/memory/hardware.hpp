@@ -13,6 +13,7 @@
 //   M::fence, M::isb, M::relax
 //   M::strength(site), M::at(site), M::function (scope marker), M::cpu()
 //   M::allocate<S>(name), M::allocate_array<S>(name, n), M::release(p)      slab objects; the word contents start at 0
+//   M::address_of(ref) of the word, for reports
 //   M::peek(ref)     what this CPU would load now if nothing were reordered; no access, for oracles and reports only
 //   M::poke(ref, v)  sets a word outside of any ordering; for memory that no CPU can see yet
 //   M::handover(cpu) what that CPU did before is seen by this one: the locking of a part of the kernel that is not under test
@@ -120,6 +121,7 @@ class ref {
 
   template <class Predicate>
   T await(Predicate holds, Order o) const;
+  std::uint64_t address() const { return reinterpret_cast<std::uint64_t>(at_); }
 
  private:
   T atomic_load(int order) const {
@@ -274,6 +276,10 @@ struct machine {
     delete[] p.raw();
   }
 
+  template <class T>
+  static std::uint64_t address_of(ref<T> r) {
+    return r.address();
+  }
   template <class T>
   static T peek(ref<T> r) {
     return r.read_once();

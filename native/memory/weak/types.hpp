@@ -221,6 +221,14 @@ class ptr {
   Time view() const { return view_; }
   std::uint32_t source() const { return source_; }
 
+  // Bytes from the start of an S to its field.
+  template <class F, class C>
+  static std::uint64_t offset(F C::*field) {
+    static_assert(std::is_base_of_v<C, S>);
+    alignas(S) static char dummy[sizeof(S)];
+    auto* object = reinterpret_cast<S*>(dummy);
+    return static_cast<std::uint64_t>(reinterpret_cast<char*>(&(object->*field)) - dummy) / (sizeof(Word) / 8);
+  }
   // Bytes of an S in simulated memory, where a word takes 8 and not sizeof(Word).
   static constexpr std::uint64_t size = sizeof(S) / (sizeof(Word) / 8);
 
@@ -250,13 +258,6 @@ class ptr {
 
   ptr moved(value<std::uint64_t> n, std::uint64_t bytes) const {
     return {address_ + bytes, std::max(view_, n.view()), source_ != 0 ? source_ : n.source()};
-  }
-  template <class F, class C>
-  static std::uint64_t offset(F C::*field) {
-    static_assert(std::is_base_of_v<C, S>);
-    alignas(S) static char dummy[sizeof(S)];
-    auto* object = reinterpret_cast<S*>(dummy);
-    return static_cast<std::uint64_t>(reinterpret_cast<char*>(&(object->*field)) - dummy) / (sizeof(Word) / 8);
   }
   std::uint64_t address_ = 0;
   Time view_ = 0;
@@ -336,6 +337,10 @@ struct machine {
     current->release(p.bits());
   }
 
+  template <class T>
+  static std::uint64_t address_of(weak::ref<T> r) {
+    return r.address();
+  }
   template <class T>
   static auto peek(weak::ref<T> r) {
     if constexpr (std::is_same_v<typename weak::ref<T>::Result, weak::value<T>>)

@@ -1,0 +1,121 @@
+#include "capi/race.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <nlohmann/json.hpp>
+
+#include "capi/plan.hpp"
+#include "engine/campaign.hpp"
+
+#ifndef RACE_VERSION
+#define RACE_VERSION "0"
+#endif
+
+struct race_campaign {
+  race::Campaign campaign;
+};
+
+namespace {
+
+using nlohmann::ordered_json;
+
+char* copy(const std::string& text) {
+  auto* out = static_cast<char*>(std::malloc(text.size() + 1));
+  if (out != nullptr) std::memcpy(out, text.c_str(), text.size() + 1);
+  return out;
+}
+
+// No exception may leave the library: its message goes to *error, and the caller gets null.
+template <class F>
+auto guarded(char** error, F make) -> decltype(make()) {
+  if (error != nullptr) *error = nullptr;
+  try {
+    return make();
+  } catch (const std::exception& e) {
+    if (error != nullptr) *error = copy(e.what());
+    return nullptr;
+  }
+}
+
+ordered_json finding_json(const race::FindingRecord& f, bool with_trace) {
+  ordered_json j{{"execution", f.execution}, {"oracle", info(f.oracle).name}, {"message", f.message}};
+  const std::pair<const char*, const std::string*> texts[] = {
+      {"thread", &f.thread}, {"function", &f.function},     {"site", &f.site},     {"zspage", &f.zspage},
+      {"value", &f.value},   {"value_kind", &f.value_kind}, {"origin", &f.origin}, {"newest", &f.newest},
+      {"written_by", &f.written_by}};
+  for (const auto& [key, text] : texts)
+    if (!text->empty()) j[key] = *text;
+  if (f.object >= 0) j["object"] = f.object;
+  if (with_trace && !f.trace.empty()) j["trace"] = f.trace;
+  return j;
+}
+
+}  // namespace
+
+const char* race_version(void) { return RACE_VERSION; }
+
+char* race_sites(void) {
+  std::vector<race::Site> all(race::sites().all().begin() + 1, race::sites().all().end());
+  std::sort(all.begin(), all.end(), [](const race::Site& a, const race::Site& b) { return a.name < b.name; });
+  ordered_json list = ordered_json::array();
+  for (const race::Site& s : all)
+    list.push_back({{"name", s.name},
+                    {"primitive", info(s.primitive).name},
+                    {"side", info(s.primitive).side == race::Side::lock ? "lock" : "unlock"},
+                    {"default", name(info(s.primitive).arm64)},
+                    {"protects", s.protects},
+                    {"file", "native/" + std::string(s.file)},
+                    {"line", s.line}});
+  return copy(list.dump());
+}
+
+char* race_oracles(void) {
+  ordered_json list = ordered_json::array();
+  for (const race::OracleInfo& o : race::oracles) list.push_back({{"name", o.name}, {"meaning", o.meaning}});
+  return copy(list.dump());
+}
+
+char* race_geometry(unsigned page_size, char** error) {
+  return guarded(error, [&] {
+    const race::zsmalloc::Geometry geometry(page_size);
+    ordered_json list = ordered_json::array();
+    for (const auto& c : geometry.classes())
+      list.push_back({{"index", c.index},
+                      {"size", c.size},
+                      {"pages", c.pages},
+                      {"objects", c.objects},
+                      {"huge", c.huge},
+                      {"max_request", c.max_request}});
+    return copy(list.dump());
+  });
+}
+
+race_campaign* race_campaign_open(const char* plan_json, char** error) {
+  return guarded(error, [&] { return new race_campaign{race::Campaign(race::parse_plan(plan_json))}; });
+}
+
+uint64_t race_campaign_run(race_campaign* c, uint64_t first, uint64_t count) { return c->campaign.run(first, count); }
+
+void race_campaign_cancel(race_campaign* c) { c->campaign.cancel(); }
+
+char* race_campaign_result(race_campaign* c) {
+  const race::Campaign& campaign = c->campaign;
+  ordered_json counts = ordered_json::object();
+  for (std::size_t o = 0; o < race::oracles.size(); ++o)
+    if (const auto n = campaign.count(static_cast<race::Oracle>(o)); n != 0) counts[std::string(race::oracles[o].name)] = n;
+  ordered_json findings = ordered_json::array();
+  for (const auto& f : campaign.findings())
+    findings.push_back(finding_json(f, findings.size() < campaign.plan().max_traces));
+  ordered_json result{{"executions", campaign.executions()},
+                      {"accesses", campaign.accesses()},
+                      {"counts", counts},
+                      {"findings", findings},
+                      {"first", nullptr}};
+  if (campaign.first_finding()) result["first"] = *campaign.first_finding();
+  return copy(result.dump());
+}
+
+void race_campaign_close(race_campaign* c) { delete c; }
+
+void race_free(char* text) { std::free(text); }

@@ -1,0 +1,55 @@
+// A campaign: executions of one plan, by number, and what they found. Execution k depends on the plan and k alone.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/scenario.hpp"
+
+namespace race {
+
+// What a report says of one finding. Empty strings: not known.
+struct FindingRecord {
+  std::uint64_t execution = 0;
+  Oracle oracle{};
+  std::string message, thread, function, site, zspage, value, value_kind, origin, newest, written_by;
+  std::int64_t object = -1;
+  std::vector<std::string> trace;
+};
+
+class Campaign {
+ public:
+  // Throws std::invalid_argument if the scenario's set-up, or a plain execution of it in order, finds something.
+  explicit Campaign(Plan plan);
+
+  // Runs executions first .. first + count - 1. Returns how many were done: fewer after cancel().
+  std::uint64_t run(std::uint64_t first, std::uint64_t count);
+  void cancel() { cancelled_.store(true, std::memory_order_relaxed); }
+
+  const Plan& plan() const { return plan_; }
+  std::uint64_t executions() const { return executions_; }
+  std::uint64_t accesses() const { return accesses_; }
+  std::uint64_t count(Oracle o) const { return counts_[static_cast<std::size_t>(o)]; }
+  std::optional<std::uint64_t> first_finding() const { return first_; }
+  const std::vector<FindingRecord>& findings() const { return findings_; }
+
+ private:
+  FindingRecord explain(std::uint64_t k, const Outcome& found);
+
+  Plan plan_;
+  weak::Machine machine_;
+  Scenario scenario_;
+  WeakEngine engine_;
+  std::optional<RandomStrategy> strategy_;
+  std::atomic<bool> cancelled_{false};
+  std::uint64_t executions_ = 0, accesses_ = 0;
+  std::array<std::uint64_t, static_cast<std::size_t>(Oracle::count)> counts_{};
+  std::optional<std::uint64_t> first_;
+  std::vector<FindingRecord> findings_;  // by execution
+};
+
+}  // namespace race

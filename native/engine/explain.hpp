@@ -1,0 +1,33 @@
+// From the trace of an execution that found something to the facts of the report: the wrong value, where it came from, what
+// should have been read, who wrote that and when it became visible, and the steps that matter.
+#pragma once
+
+#include "engine/campaign.hpp"
+#include "engine/describe.hpp"
+
+namespace race {
+
+class Explain {
+ public:
+  Explain(const weak::Machine& machine, const Scenario& scenario, const weak::Trace& trace)
+      : machine_(machine), scenario_(scenario), trace_(trace), describe_(machine, scenario) {}
+  FindingRecord record(const Outcome& o) const;
+
+ private:
+  using Event = weak::Event;
+  // The load that the wrong value came from: 0 if it is not known.
+  std::uint32_t culprit(const Outcome& o) const;
+  // The newest store to the word that was issued before event `before`, committed or not: 0 if there was none.
+  std::uint32_t newest_store(std::uint64_t address, std::uint32_t before) const;
+  std::uint32_t commit_of(std::uint32_t store) const;  // 0: never, or at once
+  std::string line(std::uint32_t event) const;
+  std::string who(const Event& e) const { return std::string(scenario_.thread_name(e.cpu)) + ' ' + e.function; }
+  std::vector<std::string> story(std::uint32_t load, std::uint64_t where) const;
+
+  const weak::Machine& machine_;
+  const Scenario& scenario_;
+  const weak::Trace& trace_;
+  Describe describe_;
+};
+
+}  // namespace race

@@ -1,0 +1,41 @@
+// A scenario on the weak machine: pages, pool, oracles and client, made once and rewound for every execution.
+#pragma once
+
+#include <memory>
+
+#include "engine/client.hpp"
+#include "engine/weak_engine.hpp"
+#include "memory/weak/types.hpp"
+#include "oracle/oracles.hpp"
+
+namespace race {
+
+class Scenario final : public Workload {
+ public:
+  using M = weak::machine;
+  using Zs = zsmalloc::Zsmalloc<M>;
+
+  explicit Scenario(const Plan& plan) : plan_(plan) {}
+
+  // CPUs: the threads of the plan, then the worker of deferred frees.
+  unsigned cpus() const override { return static_cast<unsigned>(plan_.threads.size()) + 1; }
+  void set_up() override;
+  void begin(weak::Machine& machine) override;
+  void thread(unsigned cpu) override;
+  void finish() override { oracles_->check_quiescent(); }
+
+  const char* thread_name(unsigned cpu) const;
+  const Zs& zs() const { return *zs_; }
+  const kernel::PageAllocator<M>& pages() const { return *pages_; }
+  // How many words of simulated memory an execution of this plan can need.
+  static std::uint32_t words_needed(const Plan& plan);
+
+ private:
+  const Plan& plan_;
+  std::unique_ptr<kernel::PageAllocator<M>> pages_;
+  std::unique_ptr<Zs> zs_;
+  std::unique_ptr<oracle::Oracles<M>> oracles_;
+  std::unique_ptr<Client<M>> client_;
+};
+
+}  // namespace race

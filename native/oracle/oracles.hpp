@@ -1,0 +1,131 @@
+// The oracles that hang on the allocator: what is checked at each class unlock, at each allocation and free, and at the end.
+// The machine and the primitives raise the rest by themselves: oops, deadlock, livelock, unlock-of-unlocked, stale-page.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <vector>
+
+#include "oracle/quiescence.hpp"
+
+namespace race::oracle {
+
+template <class M>
+class Oracles final : public zsmalloc::Observer<M> {
+ public:
+  using Zs = zsmalloc::Zsmalloc<M>;
+  using Zspage = typename Zs::Zspage;
+  using ZspageType = zsmalloc::zspage<M>;
+
+  // enabled: a bit (1 << Oracle) for each.
+  Oracles(Zs& zs, std::uint32_t enabled) : zs_(zs), enabled_(enabled), quiescence_(zs) { zs.observer = this; }
+  ~Oracles() override { zs_.observer = nullptr; }
+
+  // garbage-freeobj, and a free list whose head does not fit inuse: for each zspage whose freeobj this CPU changed under the
+  // lock that it is about to release.
+  void class_unlock(std::uint32_t slot) override {
+    Changed& mine = changed_[M::cpu()];
+    const std::uint32_t objects = zs_.geometry().at_slot(slot).objects;
+    for (std::uint32_t i = 0; i < mine.count; ++i) {
+      const Zspage z = mine.zspage[i];
+      const std::uint32_t freeobj = M::peek(z[&ZspageType::freeobj]);
+      const bool end = zsmalloc::is_end_marker(freeobj);
+      if (freeobj >= objects && !end)
+        fail(Oracle::garbage_freeobj, "freeobj is neither an object of the zspage nor an end marker", z, -1, freeobj);
+      const std::uint32_t inuse = M::peek(z[&ZspageType::inuse]);
+      if (end && inuse < objects) fail(Oracle::free_list, "the free list ends while the zspage has free objects", z, -1, freeobj);
+      if (!end && inuse >= objects) fail(Oracle::free_list, "the free list goes on in a full zspage", z, -1, freeobj);
+    }
+    mine.count = 0;
+  }
+
+  void freeobj_changed(Zspage z, std::uint32_t) override {
+    Changed& mine = changed_[M::cpu()];
+    for (std::uint32_t i = 0; i < mine.count; ++i)
+      if (M::known(mine.zspage[i] == z)) return;
+    if (mine.count < mine.zspage.size()) mine.zspage[mine.count++] = z;
+  }
+
+  void object_allocated(Zspage z, std::uint32_t, std::uint32_t object, std::uint64_t) override {
+    std::uint64_t* bits = bits_of(z, object);
+    if (bits == nullptr) return;  // no object of this zspage: garbage-freeobj saw it, or is switched off
+    const std::uint64_t bit = std::uint64_t{1} << (object % 64);
+    if ((*bits & bit) != 0) fail(Oracle::double_allocation, "an object was allocated that is in use", z, object, object);
+    *bits |= bit;
+  }
+
+  void object_freed(Zspage z, std::uint32_t, std::uint32_t object) override {
+    std::uint64_t* bits = bits_of(z, object);
+    const std::uint64_t bit = std::uint64_t{1} << (object % 64);
+    if (bits == nullptr || (*bits & bit) == 0) {
+      fail(Oracle::free_list, "an object was freed that is free already", z, object, object);
+      return;
+    }
+    *bits &= ~bit;
+  }
+
+  void zspage_created(Zspage z, std::uint32_t slot) override {
+    const std::uint32_t objects = zs_.geometry().at_slot(slot).objects;
+    zspages_.push_back(M::known(z.address()));
+    first_.push_back({static_cast<std::uint32_t>(bits_.size()), objects});
+    bits_.resize(bits_.size() + (objects + 63) / 64);
+  }
+  void zspage_freed(Zspage z) override {
+    const auto at = std::find(zspages_.begin(), zspages_.end(), M::known(z.address()));
+    if (at == zspages_.end()) return;
+    first_.erase(first_.begin() + (at - zspages_.begin()));  // its bits stay unused until the execution is over
+    zspages_.erase(at);
+  }
+
+  // When nothing runs any more and every store has committed.
+  void check_quiescent() {
+    const Fault f = quiescence_.check(zspages_);
+    if (f.what != nullptr) fail(f.oracle, f.what, Zspage::from_address(f.zspage), f.object, f.value, f.where);
+  }
+
+  // What set-up left, and back to it for each execution.
+  void save() {
+    saved_zspages_ = zspages_;
+    saved_first_ = first_;
+    saved_bits_ = bits_;
+  }
+  void restore() {
+    zspages_ = saved_zspages_;
+    first_ = saved_first_;
+    bits_ = saved_bits_;
+    for (Changed& c : changed_) c.count = 0;
+  }
+
+ private:
+  void fail(Oracle o, const char* what, Zspage z, std::int64_t object, std::uint64_t value) {
+    fail(o, what, z, object, value, 0);
+  }
+  void fail(Oracle o, const char* what, Zspage z, std::int64_t object, std::uint64_t value, std::uint64_t where) {
+    if ((enabled_ >> static_cast<unsigned>(o) & 1) == 0) return;
+    if (where == 0 && z && o == Oracle::garbage_freeobj) where = M::address_of(z[&ZspageType::freeobj]);
+    M::fail({o, what, M::known(z.address()), object, value, where});
+  }
+  std::uint64_t* bits_of(Zspage z, std::uint32_t object) {
+    const std::uint64_t address = M::known(z.address());
+    for (std::size_t i = 0; i < zspages_.size(); ++i)
+      if (zspages_[i] == address) return object < first_[i].objects ? &bits_[first_[i].word + object / 64] : nullptr;
+    return nullptr;
+  }
+
+  struct Changed {  // zspages, in the critical section that a CPU is in
+    std::array<Zspage, 8> zspage;
+    std::uint32_t count = 0;
+  };
+  struct Bits {
+    std::uint32_t word, objects;
+  };
+  Zs& zs_;
+  std::uint32_t enabled_;
+  Quiescence<M> quiescence_;
+  std::array<Changed, 17> changed_;
+  std::vector<std::uint64_t> zspages_, saved_zspages_;
+  std::vector<Bits> first_, saved_first_;    // by zspage: where its allocated bits begin
+  std::vector<std::uint64_t> bits_, saved_bits_;
+};
+
+}  // namespace race::oracle

@@ -1,0 +1,60 @@
+"""`race list` and `race sites`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+import msgspec
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+from rich.text import Text
+
+from race import native
+from race.output import Screen
+from race.scenario.decode import decode
+from race.scenario.load import read, shipped
+
+PIPE_WIDTH = 1000
+
+
+def main(options: argparse.Namespace) -> int:
+    if options.verb == "list":
+        _show(_scenarios())
+    elif options.json:
+        sites = msgspec.json.encode(native.catalog().sites)
+        sys.stdout.write(msgspec.json.format(sites, indent=2).decode() + "\n")
+    else:
+        _show(_sites())
+    return 0
+
+
+def _show(table: Table) -> None:
+    console = Screen()
+    if not console.is_terminal:
+        console = Screen(width=PIPE_WIDTH)  # a line each, for grep
+    console.print(table)
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=SIMPLE_HEAD)
+    for column in columns:
+        table.add_column(column)
+    return table
+
+
+def _scenarios() -> Table:
+    table = _table("scenario", "title", "threads", "page size")
+    for name, path in shipped().items():
+        tables = decode(read(path, str(path)).content, str(path)).tables
+        threads = ", ".join(thread.name for thread in tables.threads)
+        table.add_row(*map(Text, (name, tables.title, threads, str(tables.pool.page_size))))
+    return table
+
+
+def _sites() -> Table:
+    table = _table("site", "primitive", "side", "default", "where", "protects")
+    for site in native.catalog().sites:
+        where = f"{site.file}:{site.line}"
+        table.add_row(*map(Text, (site.name, site.primitive, site.side, site.default, where, site.protects)))
+    return table

@@ -1,0 +1,137 @@
+"""The command line's grammar. Every mistake is an InputError of one line, with the nearest right word."""
+
+from __future__ import annotations
+
+import argparse
+from typing import NoReturn
+
+import race
+from race.cli import values
+from race.errors import InputError
+from race.names import advice, nearest
+
+VERBS = {
+    "list": "the scenarios that come with the program",
+    "run": "one scenario under one barrier plan",
+    "compare": "one scenario under several barrier plans, beside each other",
+    "sites": "the ordering sites of the allocator",
+    "report": "a saved result again, in another form",
+}
+EXIT_STATUS = (
+    "exit status: 0 every expectation held; 1 one did not; 2 the input is wrong; 3 inconclusive; "
+    "4 the run could not be completed"
+)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"{message.removesuffix('.')}; see `{self.prog} --help`")
+
+
+def parse(argv: list[str]) -> argparse.Namespace:
+    parser, verbs = _build()
+    first = argv[0] if argv else ""
+    if first.startswith("-") and first not in parser._option_string_actions:
+        raise _unknown_option(first, parser)
+    if first and not first.startswith("-") and first not in VERBS:
+        raise InputError(f'unknown command "{first}"{advice(first, VERBS)}')
+    options, extra = parser.parse_known_args(argv)
+    if extra and extra[0].startswith("-"):
+        raise _unknown_option(extra[0], verbs[options.verb])
+    if extra:
+        raise InputError(f'unexpected argument "{extra[0]}"; see `race {options.verb} --help`')
+    return options
+
+
+def _unknown_option(word: str, parser: argparse.ArgumentParser) -> InputError:
+    option = word.partition("=")[0]
+    near = nearest(option.strip("-"), [known.strip("-") for known in parser._option_string_actions])
+    mend = f'did you mean "--{near}"?' if near else f"see `{parser.prog} --help`"
+    return InputError(f'unknown option "{option}"; {mend}')
+
+
+def _build() -> tuple[_Parser, dict[str, _Parser]]:
+    parser = _Parser(
+        prog="race",
+        description="Reproduces memory-ordering races of a kernel allocator, on any host, deterministically.",
+        epilog=EXIT_STATUS,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"race {race.__version__}")
+    commands = parser.add_subparsers(dest="verb", metavar="COMMAND", required=True)
+    verbs = {
+        verb: commands.add_parser(verb, help=what, description=f"{what[0].upper()}{what[1:]}.", allow_abbrev=False)
+        for verb, what in VERBS.items()
+    }
+    _add_campaign_options(verbs["run"])
+    _add_run_options(verbs["run"])
+    _add_campaign_options(verbs["compare"])
+    verbs["compare"].add_argument(
+        "--barriers",
+        metavar="PLAN",
+        action="append",
+        help="a barrier plan; may be given several times; default: off and on",
+    )
+    verbs["sites"].add_argument("--json", action="store_true", help="as JSON instead of a table")
+    report = verbs["report"]
+    report.add_argument("file", metavar="FILE.json", help="what --json wrote")
+    _add_report_outputs(report)
+    return parser, verbs
+
+
+def _add_campaign_options(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("scenario", metavar="SCENARIO", help="a name that `race list` shows, or a file")
+    verb.add_argument("--engine", type=values.engine, default="weak", help="how executions are chosen: weak (default)")
+    verb.add_argument(
+        "--model",
+        type=values.one_of("model", ["armv8", "tso", "sc"]),
+        default="armv8",
+        help="what the machine may reorder: armv8 (default), tso, sc",
+    )
+    verb.add_argument(
+        "--executions",
+        metavar="N",
+        type=values.integer(1),
+        help="executions of each plan; without this and --seconds: 100,000, or what 6.5 s a plan allow",
+    )
+    verb.add_argument("--seconds", metavar="S", type=values.seconds, help="time for all plans together")
+    verb.add_argument("--seed", metavar="N", type=values.integer(0, values.MAX_SEED), default=1, help="default: 1")
+    verb.add_argument(
+        "--jobs", metavar="N", type=values.integer(1, values.MAX_JOBS), help="worker processes; default: one a CPU"
+    )
+    verb.add_argument(
+        "--shard",
+        metavar="I/N",
+        type=values.shard,
+        help="only the I-th of N parts: same command, other machine, other I",
+    )
+    verb.add_argument(
+        "--page-size",
+        metavar="N",
+        type=values.integer(1),
+        help="instead of the scenario's: a power of two, 256 to 65536",
+    )
+    verb.add_argument(
+        "--max-findings",
+        metavar="N",
+        type=values.integer(1, 1_000_000),
+        default=1000,
+        help="how many findings of a plan are kept with their details (default: 1000); all are counted",
+    )
+    verb.add_argument("--json", metavar="FILE", help="write the result document there (- is standard output)")
+    _add_report_outputs(verb)
+
+
+def _add_run_options(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--barriers", metavar="PLAN", default="off", help="barrier plan; default: off")
+    verb.add_argument(
+        "--execution",
+        metavar="K",
+        type=values.integer(0),
+        help="only the execution of this number, as in the whole run",
+    )
+
+
+def _add_report_outputs(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--markdown", metavar="FILE", help="write a report in Markdown there")
+    verb.add_argument("--junit", metavar="FILE", help="write a report in JUnit's XML there")

@@ -1,0 +1,62 @@
+"""Values of options, checked as they are read."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Callable, Sequence
+
+from race.names import advice
+from race.schedule import Shard
+
+MAX_SEED = (1 << 64) - 1
+MAX_NUMBER = (1 << 63) - 1
+MAX_JOBS = 1024
+
+
+def integer(least: int, most: int = MAX_NUMBER) -> Callable[[str], int]:
+    """A whole number, decimal or 0x; underscores may part its digits."""
+
+    def read(text: str) -> int:
+        try:
+            value = int(text, 0)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f'"{text}" is not a whole number') from None
+        if not least <= value <= most:
+            limits = f"at least {least}" if most == MAX_NUMBER else f"from {least} to {most}"
+            raise argparse.ArgumentTypeError(f"{text} is out of range: it must be {limits}")
+        return value
+
+    return read
+
+
+def seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f'"{text}" is not a number of seconds above 0')
+    return value
+
+
+def one_of(kind: str, known: Sequence[str]) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text not in known:
+            raise argparse.ArgumentTypeError(f'unknown {kind} "{text}"{advice(text, known)}')
+        return text
+
+    return read
+
+
+def engine(text: str) -> str:
+    if text in ("exhaustive", "hardware"):
+        raise argparse.ArgumentTypeError(f'engine "{text}" is not in this version; available: weak')
+    return one_of("engine", ["weak"])(text)
+
+
+def shard(text: str) -> Shard:
+    index, slash, count = text.partition("/")
+    if slash and index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count) <= MAX_JOBS * MAX_JOBS:
+        return Shard(int(index), int(count))
+    raise argparse.ArgumentTypeError(f'"{text}" is no shard; write I/N with I from 1 to N, such as 2/4')

@@ -1,0 +1,125 @@
+"""The native engine, typed. Everything that crosses the C interface (native/capi/race.h) crosses it here."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import msgspec
+
+from race.errors import InputError, RunError
+
+try:
+    from race._native import ffi, lib
+except ImportError as missing:
+    raise RunError(f"the native engine is not built ({missing}); build it with `make` in the checkout") from missing
+
+Side = Literal["lock", "unlock"]
+
+
+class Site(msgspec.Struct, frozen=True):
+    """An ordering site of the allocator."""
+
+    name: str
+    primitive: str
+    side: Side
+    default: str
+    protects: str
+    file: str
+    line: int
+
+
+class Oracle(msgspec.Struct, frozen=True):
+    name: str
+    meaning: str
+
+
+class SizeClass(msgspec.Struct, frozen=True):
+    """A size class of the allocator at one page size."""
+
+    index: int
+    size: int  # bytes of one object, its header included
+    pages: int  # of one zspage
+    objects: int  # in one zspage
+    huge: bool
+    max_request: int  # the largest size that zs_malloc serves from it
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """What the engine knows by name: all that is needed to check a scenario or a barrier plan."""
+
+    sites: tuple[Site, ...]
+    oracles: tuple[Oracle, ...]
+    geometry: Callable[[int], tuple[SizeClass, ...]]  # of a page size
+
+    @property
+    def oracle_names(self) -> list[str]:
+        return [oracle.name for oracle in self.oracles]
+
+
+def _take(text: Any) -> bytes:
+    """A string that the engine gave us, as our own copy."""
+    try:
+        return bytes(ffi.string(text))
+    finally:
+        lib.race_free(text)
+
+
+def _take_error(error: Any, otherwise: str) -> str:
+    return _take(error[0]).decode(errors="replace") if error[0] != ffi.NULL else otherwise
+
+
+def version() -> str:
+    return bytes(ffi.string(lib.race_version())).decode()
+
+
+@functools.cache
+def geometry(page_size: int) -> tuple[SizeClass, ...]:
+    error = ffi.new("char **")
+    text = lib.race_geometry(page_size, error)
+    if text == ffi.NULL:
+        raise InputError(_take_error(error, f"page size {page_size} is impossible"))
+    return msgspec.json.decode(_take(text), type=tuple[SizeClass, ...])
+
+
+@functools.cache
+def catalog() -> Catalog:
+    return Catalog(
+        sites=msgspec.json.decode(_take(lib.race_sites()), type=tuple[Site, ...]),
+        oracles=msgspec.json.decode(_take(lib.race_oracles()), type=tuple[Oracle, ...]),
+        geometry=geometry,
+    )
+
+
+class Campaign:
+    """Executions of one scenario under one barrier plan. Results are cumulative."""
+
+    def __init__(self, plan_json: bytes) -> None:
+        error = ffi.new("char **")
+        self._campaign = lib.race_campaign_open(plan_json, error)
+        if self._campaign == ffi.NULL:
+            raise InputError(_take_error(error, "the engine refused the plan"))
+
+    def run(self, first: int, count: int) -> int:
+        """Runs executions first to first + count - 1, without the GIL. Returns how many: all, unless cancelled."""
+        return int(lib.race_campaign_run(self._campaign, first, count))
+
+    def cancel(self) -> None:
+        """Makes `run` return soon; from another thread."""
+        lib.race_campaign_cancel(self._campaign)
+
+    def result(self) -> bytes:
+        return _take(lib.race_campaign_result(self._campaign))
+
+    def close(self) -> None:
+        lib.race_campaign_close(self._campaign)
+        self._campaign = ffi.NULL
+
+    def __enter__(self) -> Campaign:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

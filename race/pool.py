@@ -1,0 +1,73 @@
+"""Worker processes on this machine: started clean, cut short on demand, and mourned by name when one dies."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+from collections.abc import Callable
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from multiprocessing.process import BaseProcess
+from typing import ParamSpec, TypeVar
+
+from race import worker
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class LocalPool(Executor):
+    """A ProcessPoolExecutor whose running calls of `worker.run_batch` can be cancelled: race.campaign's Workers."""
+
+    def __init__(self, jobs: int) -> None:
+        self.executor: Executor = self
+        self.jobs = jobs
+        # spawn, not fork: a forked child of a process with threads can hang, and it would share the engine's state.
+        context = multiprocessing.get_context("spawn")
+        theirs, self._ours = context.Pipe(duplex=False)
+        self._theirs = theirs
+        self._pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=worker.start, initargs=(theirs,))
+        self._processes: dict[int, BaseProcess] = {}
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        # A Ctrl-C goes to every process of the terminal. Workers start here and inherit the mask, so that only the
+        # parent hears it, and tells them.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            future = self._pool.submit(fn, *args, **kwargs)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        self._processes.update((p.pid, p) for p in multiprocessing.active_children() if p.pid is not None)
+        return future
+
+    def cancel(self) -> None:
+        """Makes running batches return soon with what they have."""
+        self._ours.close()
+
+    def epitaph(self) -> str:
+        """How the first worker that died by itself died."""
+        for process in self._processes.values():
+            process.join(1)
+            code = process.exitcode
+            # When one dies, the executor ends the others with SIGTERM.
+            if code is not None and code not in (0, -signal.SIGTERM):
+                return f"a worker process died: {_cause(code)}"
+        return "a worker process was terminated"
+
+    def kill(self) -> None:
+        """For workers that do not come back from native code."""
+        for process in self._processes.values():
+            process.kill()
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        self._pool.shutdown(wait, cancel_futures=cancel_futures)
+        self._theirs.close()
+        self._ours.close()
+
+
+def _cause(code: int) -> str:
+    if code >= 0:
+        return f"exit status {code}"
+    try:
+        return signal.Signals(-code).name
+    except ValueError:
+        return f"signal {-code}"

@@ -1,0 +1,115 @@
+"""From a finished campaign to its result document."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from race import host, stats
+from race.campaign import CampaignResult
+from race.merge import ArmResult
+from race.plan import Strengths
+from race.results import Arm, Difference, Document, ScenarioRecord, Timing
+from race.scenario.expect import ANY
+from race.scenario.load import Scenario, sha256
+from race.schedule import Shard
+from race.verdict import Judged, Situation, judge
+
+
+@dataclass(frozen=True)
+class Run:
+    """What was asked for."""
+
+    verb: str
+    command: list[str]
+    scenario: Scenario
+    plans: Mapping[str, Strengths]  # by the plan's text
+    defaults: Strengths  # what plan `on` gives
+    engine: str
+    model: str
+    seed: int
+    jobs: int
+    shard: Shard | None
+
+
+def document(run: Run, result: CampaignResult, started: datetime.datetime, seconds: float) -> Document:
+    arms = [_arm(arm, run.plans[arm.plan]) for arm in result.arms]
+    expected = [run.scenario.expectation(arm.sites, run.model) for arm in arms]
+    judged = [
+        Judged(arm, expectation, weakened=arm.sites != run.defaults)
+        for arm, expectation in zip(arms, expected, strict=True)
+    ]
+    verdict = judge(
+        judged,
+        Situation(
+            model=run.model,
+            can_fail=run.scenario.can_fail(run.model),
+            held=run.scenario.held,
+            verb=run.verb,
+            interrupted=result.interrupted,
+            error=result.error,
+        ),
+    )
+    return Document(
+        verb=run.verb,
+        command=run.command,
+        scenario=_scenario(run.scenario),
+        engine=run.engine,
+        model=run.model,
+        seed=run.seed,
+        shard=str(run.shard) if run.shard else "",
+        interrupted=result.interrupted,
+        arms=arms,
+        differences=list(_differences(arms)),
+        verdict=verdict,
+        host=host.describe(run.jobs),
+        timing=Timing(
+            started=started.isoformat(timespec="seconds"),
+            seconds=round(seconds, 3),
+            arm_seconds={arm.plan: round(arm.seconds, 3) for arm in result.arms},
+            first_finding_seconds={
+                arm.plan: round(arm.first_finding_seconds, 3)
+                for arm in result.arms
+                if arm.first_finding_seconds is not None
+            },
+        ),
+    )
+
+
+def _scenario(scenario: Scenario) -> ScenarioRecord:
+    return ScenarioRecord(
+        name=scenario.source.name,
+        title=scenario.tables.title,
+        file=scenario.source.shown,
+        sha256=sha256(scenario.source),
+        page_size=scenario.page_size,
+        threads=[thread.name for thread in scenario.tables.threads],
+    )
+
+
+def _arm(arm: ArmResult, sites: Strengths) -> Arm:
+    return Arm(
+        plan=arm.plan,
+        sites=dict(sorted(sites.items())),
+        executions=arm.executions,
+        requested=arm.requested,
+        counts=arm.counts,
+        total=stats.wilson(sum(arm.counts.values()), arm.executions),
+        rates={oracle: stats.wilson(n, arm.executions) for oracle, n in arm.counts.items()},
+        first=arm.first,
+        findings=arm.findings,
+        accesses=arm.accesses,
+    )
+
+
+def _differences(arms: Sequence[Arm]) -> list[Difference]:
+    """The first arm against each other one: in all findings, and by oracle."""
+    found = []
+    for other in arms[1:]:
+        base = arms[0]
+        for oracle in [ANY, *sorted(base.counts.keys() | other.counts.keys())]:
+            a, b = (arm.hits if oracle == ANY else arm.counts.get(oracle, 0) for arm in (base, other))
+            p = stats.fisher(a, base.executions, b, other.executions)
+            found.append(Difference(plans=(base.plan, other.plan), oracle=oracle, p_value=p))
+    return found

@@ -1,0 +1,1 @@
+"""Reports, drawn from a result document alone: `terminal`, `markdown`, `junit`. What they say is in `words`."""

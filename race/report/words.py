@@ -1,0 +1,229 @@
+"""What the reports say, as plain text: numbers, sentences, and the commands that repeat a result."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections.abc import Iterable
+
+from race.results import Arm, Difference, Document, Expectation, Finding, Interval
+from race.stats import CONFIDENCE, zero_hit_bound
+
+MODELS = {
+    "armv8": "ARMv8: stores may be late, loads may be early",
+    "tso": "x86 (TSO): only a store may be late, and in order",
+    "sc": "sequential consistency: nothing is reordered",
+}
+STATUSES = {
+    "held": "every expectation held",
+    "failed": "an expectation did not hold",
+    "inconclusive": "this run cannot tell",
+    "incomplete": "the run was not completed",
+}
+SHOWN_FINDINGS = 3  # of each arm
+SMALLEST_P = 1e-15
+
+
+def percent(share: float) -> str:
+    return f"{_percent_digits(share)} %"
+
+
+def _percent_digits(share: float) -> str:
+    """Three significant digits, never in exponent form, and never rounded to all or nothing."""
+    if share in (0.0, 1.0):
+        return f"{share * 100:.0f}"
+    value = share * 100
+    # Near 100 the digits that tell something are those of what is missing.
+    distance = min(value, round(100 - value, 10))
+    digits = max(0, 2 - math.floor(math.log10(distance))) if distance > 0 else 12
+    return f"{value:.{min(digits, 12)}f}"
+
+
+def rate(interval: Interval) -> str:
+    return (
+        f"{percent(interval.rate)} ({_percent_digits(interval.low)} to {_percent_digits(interval.high)})"
+        if interval.rate
+        else f"0 % (0 to {_percent_digits(interval.high)})"
+    )
+
+
+def count(number: int) -> str:
+    return f"{number:,}"
+
+
+def seconds(duration: float) -> str:
+    if duration < 1:
+        return f"{duration * 1000:.0f} ms"
+    return f"{duration:.1f} s" if duration < 120 else f"{duration / 60:.1f} min"
+
+
+def p_value(p: float) -> str:
+    if p < SMALLEST_P:
+        return f"p < {SMALLEST_P:.0e}"
+    if p >= 0.001:
+        return f"p = {p:.3g}"
+    return f"p = {p:.1e}"
+
+
+def oracles_found(document: Document) -> list[str]:
+    """Every oracle that fired in some arm, the most frequent first."""
+    totals: dict[str, int] = {}
+    for arm in document.arms:
+        for oracle, hits in arm.counts.items():
+            if hits:
+                totals[oracle] = totals.get(oracle, 0) + hits
+    return sorted(totals, key=lambda oracle: (-totals[oracle], oracle))
+
+
+def asked(document: Document) -> list[tuple[str, str]]:
+    """What was asked, as pairs of a label and a text."""
+    scenario = document.scenario
+    requested = {arm.requested for arm in document.arms}
+    pairs = [
+        ("scenario", f"{scenario.name}: {scenario.title}"),
+        ("file", f"{scenario.file} (sha256 {scenario.sha256[:12]})"),
+        ("threads", f"{', '.join(scenario.threads)}; pages of {count(scenario.page_size)} bytes"),
+        ("engine", document.engine),
+        ("model", f"{document.model} - {MODELS.get(document.model, 'unknown to this report')}"),
+        ("plans", "; ".join(arm.plan for arm in document.arms)),
+    ]
+    wanted = requested.pop() if len(requested) == 1 else None
+    if wanted is not None:
+        pairs.append(("executions", f"{count(wanted)} a plan"))
+    pairs.append(("seed", str(document.seed)))
+    if document.shard:
+        pairs.append(("shard", document.shard))
+    if document.timing:
+        pairs.append(("run", f"{document.timing.started}, took {seconds(document.timing.seconds)}"))
+    host = "; ".join(f"{key} {value}" for key, value in document.host.items() if isinstance(value, str | int | float))
+    if host:
+        pairs.append(("host", host))
+    return pairs
+
+
+def expected(expectation: Expectation | None) -> str:
+    if expectation is None:
+        return "nothing said"
+    parts = []
+    if expectation.clean:
+        parts.append("no finding")
+    if expectation.find:
+        parts.append(" and ".join("a finding" if name == "any" else name for name in expectation.find))
+    if expectation.never:
+        parts.append("no " + ", no ".join(expectation.never))
+    return "; ".join(parts) or "nothing said"
+
+
+def outcome(expectation: Expectation | None) -> str:
+    if expectation is None:
+        return "not judged"
+    return {True: "as expected", False: "NOT AS EXPECTED", None: "cannot tell"}[expectation.met]
+
+
+def first_finding(document: Document, arm: Arm) -> str:
+    if arm.first is None:
+        return "none"
+    text = f"execution {count(arm.first)}"
+    took = document.timing.first_finding_seconds.get(arm.plan) if document.timing else None
+    return text if took is None else f"{text}, after {seconds(took)}"
+
+
+def difference(test: Difference) -> str:
+    what = "any finding" if test.oracle == "any" else test.oracle
+    judgement = "unlikely to be chance" if test.p_value < 1 - CONFIDENCE else "may well be chance"
+    return f"{test.plans[0]} against {test.plans[1]}, {what}: {p_value(test.p_value)}; {judgement}"
+
+
+def shown(document: Document) -> list[str]:
+    """What each arm showed, a sentence an arm."""
+    sentences = []
+    for arm in document.arms:
+        if arm.executions == 0:
+            sentences.append(f"plan {arm.plan}: no execution was completed; nothing is known")
+        elif arm.hits:
+            found = ", ".join(f"{oracle} {count(n)}" for oracle, n in sorted(arm.counts.items()) if n)
+            sentences.append(
+                f"plan {arm.plan}: {count(arm.hits)} of {count(arm.executions)} executions went wrong ({found})"
+            )
+        else:
+            bound = percent(zero_hit_bound(arm.executions))
+            sentences.append(
+                f"plan {arm.plan}: nothing went wrong in {count(arm.executions)} random executions; "
+                f"at {CONFIDENCE:.0%} confidence less than {bound} of such executions do"
+            )
+    return sentences
+
+
+def facts(finding: Finding) -> list[tuple[str, str]]:
+    """A finding's facts, as pairs of a label and a text; only those that are known."""
+    value = finding.value + (f" ({finding.value_kind})" if finding.value_kind else "")
+    newest = finding.newest
+    if finding.written_by:
+        newest = f"{newest or 'unknown'}, written by {finding.written_by}"
+    by = finding.thread
+    if finding.function:
+        by += f" in {finding.function}"
+    if finding.site:
+        by += f" at {finding.site}"
+    where = finding.zspage
+    if finding.object is not None:
+        where += f"{', ' if where else ''}object {finding.object}"
+    pairs = [
+        ("value", value),
+        ("origin", finding.origin),
+        ("newest", newest),
+        ("seen by", by.strip()),
+        ("zspage", where),
+    ]
+    return [(label, text) for label, text in pairs if text]
+
+
+def first_trace(document: Document) -> tuple[Arm, Finding] | None:
+    """The first finding that has a trace, in the order of the arms."""
+    return next(((arm, finding) for arm in document.arms for finding in arm.findings if finding.trace), None)
+
+
+def repeat_command(document: Document) -> str:
+    command = list(document.command)
+    if not _has_option(command, "--seed"):
+        command += ["--seed", str(document.seed)]
+    return shlex.join(command)
+
+
+def shell_lines(command: str, width: int) -> list[str]:
+    """A command over several lines such that it can still be copied as one."""
+    lines = [""]
+    for word in shlex.split(command):
+        quoted = shlex.quote(word)
+        if lines[-1] and len(lines[-1]) + 1 + len(quoted) > width - 2:
+            lines[-1] += " \\"
+            lines.append("  " + quoted)
+        else:
+            lines[-1] += (" " if lines[-1] else "") + quoted
+    return lines
+
+
+def more_findings(arm: Arm) -> str | None:
+    more = arm.hits - min(len(arm.findings), SHOWN_FINDINGS)
+    return f"and {count(more)} more" if arm.findings and more > 0 else None
+
+
+def _has_option(command: Iterable[str], option: str) -> bool:
+    return any(part == option or part.startswith(option + "=") for part in command)
+
+
+def finding_command(document: Document, arm: Arm) -> str | None:
+    """Runs up to and including the arm's first finding, and no further."""
+    if arm.first is None:
+        return None
+    options = ["--engine", document.engine, "--model", document.model, "--barriers", arm.plan]
+    size = ["--seed", str(document.seed), "--executions", str(arm.first + 1)]
+    return shlex.join(["race", "run", scenario_argument(document), *options, *size])
+
+
+def scenario_argument(document: Document) -> str:
+    """The scenario as the user named it: the first argument after the verb that is its name or a file."""
+    scenario = document.scenario
+    return next(
+        (part for part in document.command[1:] if part == scenario.name or part.endswith(".toml")), scenario.name
+    )

@@ -1,0 +1,168 @@
+"""The result document: everything a run found, as one JSON document with a version.
+
+Every report (terminal, Markdown, JUnit) is drawn from it, so that an old result can be reported again. What differs
+between two runs of the same command stands only in `timing` and `host`. `python -m race.schema` writes its JSON Schema.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+from msgspec import Meta
+
+from race.errors import InputError
+from race.files import write_atomically
+
+FORMAT: Final = "race-result"
+VERSION: Final = 1
+
+Count = Annotated[int, Meta(ge=0)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+
+
+class Finding(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """One execution in which an oracle fired."""
+
+    execution: Count  # its number; with the seed it names the execution
+    oracle: str
+    message: str  # one sentence
+    thread: str = ""
+    function: str = ""
+    site: str = ""
+    zspage: str = ""
+    object: int | None = None
+    value: str = ""  # hex
+    value_kind: str = ""  # poison, payload, handle, link, sentinel, other
+    origin: str = ""  # where the value came from, in words
+    newest: str = ""  # hex: what the same word held at that moment for a CPU that saw everything
+    written_by: str = ""  # who wrote the newest value, and when
+    trace: list[str] = []  # the steps that matter, one line each; only for the first findings of an arm
+
+
+class Interval(msgspec.Struct, kw_only=True):
+    """A rate an execution with its 95 % Wilson interval."""
+
+    rate: Share
+    low: Share
+    high: Share
+
+
+class Expectation(msgspec.Struct, kw_only=True):
+    """What the scenario file says that this plan gives under this model, and whether it did."""
+
+    find: list[str] = []  # oracles that must fire
+    clean: bool = False  # nothing may be found
+    never: list[str] = []  # oracles that must not fire
+    met: bool | None = None  # None: the scenario says nothing about this plan, or the run could not tell
+    why: str = ""
+
+
+class Arm(msgspec.Struct, kw_only=True):
+    """One barrier plan of a campaign."""
+
+    plan: str  # as the user gave it: "on,zs_malloc.class.lock=none"
+    sites: dict[str, str]  # every site's strength
+    executions: Count
+    requested: Count | None = None
+    counts: dict[str, Count] = {}  # findings by oracle, all of them
+    total: Interval
+    rates: dict[str, Interval] = {}
+    first: Count | None = None  # number of the first execution with a finding
+    findings: list[Finding] = []  # the first ones, by number
+    accesses: Count = 0  # simulated accesses, all executions
+    expectation: Expectation | None = None
+
+    @property
+    def hits(self) -> int:
+        """Executions with a finding: an execution ends with its first."""
+        return sum(self.counts.values())
+
+
+class Difference(msgspec.Struct, kw_only=True):
+    """Fisher's exact test between two arms."""
+
+    plans: tuple[str, str]
+    oracle: str  # "any" or an oracle's name
+    p_value: Share
+
+
+class ScenarioRecord(msgspec.Struct, kw_only=True):
+    name: str
+    title: str
+    file: str
+    sha256: str
+    page_size: int
+    threads: list[str]
+
+
+class Verdict(msgspec.Struct, kw_only=True):
+    status: Annotated[str, Meta(pattern="^(held|failed|inconclusive|incomplete)$")]
+    exit_status: Annotated[int, Meta(ge=0, le=4)]
+    reasons: list[str]
+    not_shown: list[str] = []
+
+
+class Timing(msgspec.Struct, kw_only=True):
+    started: str  # ISO 8601, UTC
+    seconds: float
+    arm_seconds: dict[str, float] = {}
+    first_finding_seconds: dict[str, float] = {}
+
+
+class Document(msgspec.Struct, kw_only=True):
+    format: Literal["race-result"] = FORMAT
+    version: Literal[1] = VERSION
+    verb: str  # run, compare
+    command: list[str]
+    scenario: ScenarioRecord
+    engine: str
+    model: str
+    seed: Annotated[int, Meta(ge=0)]
+    shard: str = ""
+    interrupted: bool = False
+    arms: list[Arm]
+    differences: list[Difference] = []
+    verdict: Verdict
+    host: dict[str, Any] = {}
+    timing: Timing | None = None
+
+
+class _Header(msgspec.Struct):
+    format: str = ""
+    version: int | None = None
+
+
+def encode(document: Document) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
+
+
+def save(document: Document, path: str | Path) -> None:
+    """Whole or not at all; an unwritable path is a RunError."""
+    write_atomically(Path(path), encode(document))
+
+
+def load(path: str | Path) -> Document:
+    """Reads a saved document. Another format, another version or a damaged file is an InputError, never misread."""
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot read it: {error.strerror}") from None
+    try:
+        header = msgspec.json.decode(data, type=_Header)
+    except msgspec.ValidationError:
+        header = _Header()
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: damaged, or not JSON: {error}") from None
+    if header.format != FORMAT:
+        raise InputError(f'{path}: not a result of race (no "format": "{FORMAT}"); give a file that --json wrote')
+    if header.version != VERSION:
+        raise InputError(
+            f"{path}: result version {header.version}, this program reads version {VERSION}; "
+            "read it with the program that wrote it, or run the campaign again"
+        )
+    try:
+        return msgspec.json.decode(data, type=Document)
+    except msgspec.ValidationError as error:
+        raise InputError(f"{path}: damaged: {error}") from None

@@ -1,0 +1,1 @@
+"""Scenarios: what to race, read from TOML and checked before anything runs."""

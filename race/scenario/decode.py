@@ -1,0 +1,152 @@
+"""From the bytes of a scenario file to its tables. Errors name the file, the path in it, and the nearest right name."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+import types
+import typing
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import msgspec
+
+from race.errors import InputError
+from race.names import advice
+from race.scenario.format import ObjectKind, ScenarioFile, Step
+
+T = TypeVar("T")
+
+TOML_WORDS = {  # for msgspec's names of types
+    "object": "a table",
+    "array": "an array",
+    "str": "a string",
+    "int": "an integer",
+    "float": "a number",
+    "bool": "true or false",
+    "date": "a date",
+}
+
+
+@dataclass(frozen=True)
+class Decoded:
+    tables: ScenarioFile
+    objects: dict[str, ObjectKind]
+    sites: dict[str, str]
+
+
+class Problem(Exception):  # noqa: N818 - becomes an InputError once the file's name is known
+    """Something wrong at a path of the file."""
+
+    def __init__(self, path: str, message: str) -> None:
+        super().__init__(f"{path}: {message}")
+
+
+def decode(source: bytes, shown: str) -> Decoded:
+    """`shown` is how messages call the file."""
+    try:
+        document = tomllib.loads(source.decode())
+    except UnicodeDecodeError as error:
+        raise InputError(f"{shown}: not UTF-8 text (byte {error.start})") from None
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{shown}: not TOML: {error}") from None
+    try:
+        tables = _convert(document, ScenarioFile, "$")
+        return Decoded(
+            tables=tables,
+            objects=_convert_each(tables.objects, ObjectKind, "$.objects"),
+            sites=_convert_each(tables.sites, str, "$.sites"),
+        )
+    except Problem as problem:
+        raise InputError(f"{shown}: {problem}") from None
+
+
+def key(name: str) -> str:
+    """A key as TOML writes it."""
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else f'"{name}"'
+
+
+def _convert_each(table: dict[str, Any], wanted: type[T], root: str) -> dict[str, T]:
+    return {name: _convert(value, wanted, f"{root}.{key(name)}") for name, value in table.items()}
+
+
+def _convert(value: Any, wanted: type[T], root: str) -> T:
+    try:
+        return msgspec.convert(value, wanted)
+    except msgspec.ValidationError as error:
+        raise _problem(str(error), value, wanted, root) from None
+
+
+def _problem(message: str, document: Any, wanted: Any, root: str) -> Problem:
+    """msgspec's message, with the path in front and the nearest right name behind."""
+    what, _, where = message.partition(" - at `$")
+    where = where.removesuffix("`")
+    if unknown := re.fullmatch(r"Object contains unknown field `(.*)`", what):
+        field = unknown[1]
+        fields = _fields(_type_at(document, wanted, where))
+        return Problem(f"{root}{where}.{key(field)}", f"unknown field{advice(field, fields)}")
+    if missing := re.fullmatch(r"Object missing required field `(.*)`", what):
+        return Problem(root + where, f'field "{missing[1]}" is missing')
+    if invalid := re.fullmatch(r"Invalid (?:enum )?value '(.*)'", what):
+        kind, known = ("operation", _operations()) if where.endswith(".op") else ("model", ["armv8", "tso", "sc"])
+        return Problem(root + where, f'unknown {kind} "{invalid[1]}"{advice(invalid[1], known, _all(known))}')
+    return Problem(root + where, _plain(what))
+
+
+def _all(known: list[str]) -> str:
+    return "known: " + ", ".join(known)
+
+
+def _plain(what: str) -> str:
+    """msgspec's words for types, in TOML's."""
+    what = re.sub(r"^E", "e", what)
+    if "matching regex" in what:
+        return "expected a name: a letter, then letters, digits, - and _"
+    for ours, toml in TOML_WORDS.items():
+        what = what.replace(f"`{ours}`", toml)
+    return what
+
+
+def _operations() -> list[str]:
+    return [str(kind.__struct_config__.tag) for kind in Step.__subclasses__()]
+
+
+def _fields(struct: Any) -> list[str]:
+    names = [field.encode_name for field in msgspec.structs.fields(struct)]
+    return ["op", *names] if issubclass(struct, Step) else names
+
+
+def _type_at(document: Any, wanted: Any, where: str) -> Any:
+    """The struct type at a path like `.threads[0].steps[1]`, for its field names."""
+    here = wanted
+    for part in re.findall(r"\.([^.\[]+)|\[(\d+)\]", where):
+        name, index = part
+        if name:
+            fields = {field.encode_name: field.type for field in msgspec.structs.fields(_pick(here, document))}
+            here, document = fields[name], document[name]
+        else:
+            here, document = _element(here), document[int(index)]
+    return _pick(here, document)
+
+
+def _members(kind: Any) -> Iterator[Any]:
+    """A type, without Annotated and with unions taken apart."""
+    if typing.get_origin(kind) is typing.Annotated:
+        yield from _members(typing.get_args(kind)[0])
+    elif isinstance(kind, types.UnionType):
+        for member in typing.get_args(kind):
+            yield from _members(member)
+    else:
+        yield kind
+
+
+def _element(kind: Any) -> Any:
+    return next(typing.get_args(member)[0] for member in _members(kind) if typing.get_origin(member) is list)
+
+
+def _pick(kind: Any, document: Any) -> Any:
+    """The struct among a type's members; of the operations, the one that the document names."""
+    structs = [m for m in _members(kind) if isinstance(m, type) and issubclass(m, msgspec.Struct)]
+    operation = document.get("op") if isinstance(document, dict) else None
+    return next((s for s in structs if s.__struct_config__.tag == operation), structs[0])

@@ -1,0 +1,73 @@
+"""What a scenario expects of a barrier plan under a model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from race.errors import InputError
+from race.names import advice
+from race.native import Site
+from race.plan import Strengths, resolve
+from race.scenario.decode import Problem
+from race.scenario.format import Expect
+
+ANY = "any"  # in a list of oracles that must fire: whichever
+
+
+@dataclass(frozen=True)
+class Expected:
+    plan: str
+    strengths: Strengths
+    models: tuple[str, ...]
+    find: tuple[str, ...]
+    clean: bool
+    never: tuple[str, ...]
+    note: str
+
+
+def resolve_expectations(
+    blocks: Sequence[Expect],
+    sites: Sequence[Site],
+    held: Mapping[str, str],
+    known: Sequence[str],
+    enabled: Sequence[str],
+) -> list[Expected]:
+    """`known` are all oracles' names, `enabled` those that the scenario runs with."""
+    expected: list[Expected] = []
+    for i, block in enumerate(blocks):
+        path = f"$.expect[{i}]"
+        _check_claims(block, path, known, enabled)
+        try:
+            strengths = resolve(block.plan, sites, held)
+        except InputError as error:
+            raise Problem(f"{path}.plan", str(error)) from None
+        for earlier, other in enumerate(expected):
+            both = [model for model in block.models if model in other.models]
+            if both and other.strengths == strengths:
+                raise Problem(path, f'expect[{earlier}] speaks of plan "{block.plan}" under model {both[0]} already')
+        find = (ANY,) if block.find_any else tuple(block.find)
+        expected.append(
+            Expected(block.plan, strengths, tuple(block.models), find, block.clean, tuple(block.never), block.note)
+        )
+    return expected
+
+
+def _check_claims(block: Expect, path: str, known: Sequence[str], enabled: Sequence[str]) -> None:
+    for field in ("find", "never"):
+        for j, name in enumerate(getattr(block, field)):
+            if name not in known:
+                raise Problem(f"{path}.{field}[{j}]", f'unknown oracle "{name}"{advice(name, known)}')
+            if name not in enabled:
+                raise Problem(f"{path}.{field}[{j}]", f'oracle "{name}" is not enabled in this scenario')
+    if not block.models:
+        raise Problem(f"{path}.models", "give at least one model")
+    finds = bool(block.find) or block.find_any
+    if not (finds or block.clean or block.never):
+        raise Problem(path, "it expects nothing; give find, find-any, never or clean")
+    if finds and block.clean:
+        raise Problem(path, "find and clean contradict each other")
+    if block.find and block.find_any:
+        raise Problem(path, "give find or find-any, not both")
+    for name in set(block.find) & set(block.never):
+        raise Problem(path, f'find and never both name "{name}"')

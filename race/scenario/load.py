@@ -1,0 +1,120 @@
+"""Finds a scenario by name or path, and makes it ready to run at one page size."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import race
+from race.errors import InputError
+from race.names import advice
+from race.native import Catalog
+from race.plan import Strengths, resolve_held
+from race.scenario import sizes
+from race.scenario.check import check
+from race.scenario.decode import Problem, decode
+from race.scenario.expect import Expected, resolve_expectations
+from race.scenario.format import ScenarioFile
+from race.scenario.sizes import Size
+
+SUFFIX = ".toml"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A scenario file."""
+
+    name: str
+    shown: str  # what messages and results call the file
+    content: bytes
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A scenario that has passed every check."""
+
+    source: Source
+    tables: ScenarioFile
+    page_size: int
+    sizes: dict[str, Size]  # by the name of the object
+    slots: list[str]
+    held: Strengths
+    oracles: list[str]  # enabled
+    expected: list[Expected]
+
+    def expectation(self, strengths: Strengths, model: str) -> Expected | None:
+        """What it expects of a plan. Plans are the same if they give every site the same strength, however written."""
+        return next((e for e in self.expected if model in e.models and e.strengths == strengths), None)
+
+    def can_fail(self, model: str) -> bool:
+        """False if what it expects under this model is that every plan is clean of something."""
+        of_model = [e for e in self.expected if model in e.models]
+        return not of_model or any(e.find for e in of_model)
+
+
+def shipped_folder() -> Path:
+    """Where the scenarios are that come with the program: inside an installed package, beside it in a checkout."""
+    package = Path(race.__file__).parent
+    installed = package / "_scenarios"
+    return installed if installed.is_dir() else package.parent / "scenarios"
+
+
+def shipped() -> dict[str, Path]:
+    return {path.stem: path for path in sorted(shipped_folder().glob("*" + SUFFIX))}
+
+
+def find(wanted: str) -> Source:
+    """By name among the shipped ones, or by path."""
+    known = shipped()
+    if wanted in known:
+        return read(known[wanted], f"scenarios/{wanted}{SUFFIX}")
+    path = Path(wanted)
+    if "/" in wanted or wanted.endswith(SUFFIX) or path.is_file():
+        return read(path, wanted)
+    raise InputError(f'unknown scenario "{wanted}"{advice(wanted, known, "`race list` lists them; a path works too")}')
+
+
+def read(path: Path, shown: str) -> Source:
+    try:
+        return Source(path.stem, shown, path.read_bytes())
+    except OSError as error:
+        raise InputError(f"cannot read scenario {shown}: {error.strerror}") from None
+
+
+def load(source: Source, catalog: Catalog, page_size: int | None = None) -> Scenario:
+    """`page_size` takes the place of the file's own."""
+    decoded = decode(source.content, source.shown)
+    tables = decoded.tables
+    try:
+        wanted = tables.pool.page_size if page_size is None else page_size
+        sizes.check_page_size(wanted, "$.pool.page-size" if page_size is None else "--page-size")
+        sized = sizes.resolve(decoded.objects, catalog.geometry(wanted), wanted)
+        slots = check(tables, sized)
+        enabled = _enabled(tables, catalog)
+        held = _held(decoded.sites, catalog)
+        expected = resolve_expectations(tables.expect, catalog.sites, held, catalog.oracle_names, enabled)
+    except Problem as problem:
+        raise InputError(f"{source.shown}: {problem}") from None
+    return Scenario(source, tables, wanted, sized, slots, held, enabled, expected)
+
+
+def _enabled(tables: ScenarioFile, catalog: Catalog) -> list[str]:
+    known = catalog.oracle_names
+    if tables.oracles is None:
+        return known
+    for i, name in enumerate(tables.oracles.enabled):
+        if name not in known:
+            raise Problem(f"$.oracles.enabled[{i}]", f'unknown oracle "{name}"{advice(name, known)}')
+    return [name for name in known if name in tables.oracles.enabled]
+
+
+def _held(wanted: dict[str, str], catalog: Catalog) -> Strengths:
+    try:
+        return resolve_held(wanted, catalog.sites)
+    except InputError as error:
+        raise Problem("$.sites", str(error)) from None
+
+
+def sha256(source: Source) -> str:
+    return hashlib.sha256(source.content).hexdigest()

@@ -1,0 +1,60 @@
+"""A scenario under one barrier plan, as the JSON that the engine takes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from race.plan import Strengths
+from race.scenario.format import AnyStep
+from race.scenario.load import Scenario
+
+VERSION = 1
+MAX_TRACES = 3  # findings of an arm that come with their steps
+
+
+def native_plan(scenario: Scenario, strengths: Strengths, *, model: str, seed: int, max_findings: int) -> bytes:
+    numbers = {slot: i for i, slot in enumerate(scenario.slots)}
+    return msgspec.json.encode(
+        {
+            "version": VERSION,
+            "scenario": scenario.source.name,
+            "model": model,
+            "seed": seed,
+            "page_size": scenario.page_size,
+            "frames": scenario.tables.pool.frames,
+            "sites": strengths,
+            "oracles": scenario.oracles,
+            "slots": scenario.slots,
+            "setup": [_step(step, scenario, numbers) for step in scenario.tables.setup],
+            "threads": [
+                {"name": thread.name, "steps": [_step(step, scenario, numbers) for step in thread.steps]}
+                for thread in scenario.tables.threads
+            ],
+            "max_findings": max_findings,
+            "max_traces": MAX_TRACES,
+            "step_limit": 0,  # the engine's own
+        }
+    )
+
+
+def _step(step: AnyStep, scenario: Scenario, numbers: dict[str, int]) -> dict[str, Any]:
+    """The engine knows slots by number and objects by bytes, and writes `_` where TOML has `-`."""
+    plan: dict[str, Any] = {"op": str(step.__struct_config__.tag).replace("-", "_")}
+    for field in step.__struct_fields__:
+        value = getattr(step, field)
+        match field:
+            case "slot":
+                plan["slot"] = numbers[value]
+            case "object":
+                plan["size"] = scenario.sizes[value].request
+            case "slots":
+                plan["slots"] = [numbers[slot] for slot in value]
+            case "objects":
+                plan["sizes"] = [scenario.sizes[name].request for name in value]
+            case "mix":
+                plan["mix"] = {op: weight for op, weight in msgspec.structs.asdict(value).items() if weight}
+            case _:
+                plan[field] = value
+    return plan

@@ -1,0 +1,97 @@
+"""Barrier plans: what a plan's text makes of every site."""
+
+from __future__ import annotations
+
+import pytest
+
+from race.errors import InputError
+from race.native import Catalog, Site
+from race.plan import STRENGTHS, resolve, resolve_held
+
+
+def site(name: str, primitive: str, default: str, side: str) -> Site:
+    return Site(name, primitive, "lock" if side == "lock" else "unlock", default, "something", "a.hpp", 1)
+
+
+SITES = (
+    site("f.class.lock", "spin_lock", "acquire", "lock"),
+    site("f.class.unlock", "spin_unlock", "release", "unlock"),
+    site("f.pin.lock", "bit_spin_lock", "full", "lock"),
+    site("f.pin.unlock", "bit_spin_unlock", "dmb.ish", "unlock"),
+    site("g.class.lock", "spin_lock", "acquire", "lock"),
+)
+
+
+@pytest.mark.parametrize(
+    ("plan", "strengths"),
+    [
+        ("on", ["acquire", "release", "full", "dmb.ish", "acquire"]),
+        ("off", ["none", "none", "none", "none", "none"]),
+        ("bit-spin-only", ["none", "none", "none", "dmb.ish", "none"]),
+        ("on,f.class.unlock=none", ["acquire", "none", "full", "dmb.ish", "acquire"]),
+        ("on,f.*=none", ["none", "none", "none", "none", "acquire"]),
+        ("off,*.lock=acquire", ["acquire", "none", "acquire", "none", "acquire"]),
+        ("on, *.lock = none, g.class.lock = full", ["none", "release", "none", "dmb.ish", "full"]),  # the later wins
+    ],
+)
+def test_presets_and_overrides(plan: str, strengths: list[str]) -> None:
+    assert list(resolve(plan, SITES, {}).values()) == strengths
+
+
+def test_what_the_scenario_holds_yields_to_the_user_only() -> None:
+    held = resolve_held({"*.pin.*": "none"}, SITES)
+    assert held == {"f.pin.lock": "none", "f.pin.unlock": "none"}
+    assert list(resolve("on", SITES, held).values()) == ["acquire", "release", "none", "none", "acquire"]
+    assert resolve("on,f.pin.lock=full", SITES, held)["f.pin.lock"] == "full"
+
+
+@pytest.mark.parametrize(
+    ("plan", "message"),
+    [
+        ("", 'barrier plan "": it must begin with a preset: on, off, bit-spin-only'),
+        ("f.class.lock=none", 'barrier plan "f.class.lock=none": it must begin with a preset: on, off, bit-spin-only'),
+        ("of", 'barrier plan "of": unknown preset "of"; did you mean "off"?'),
+        ("everything", 'barrier plan "everything": unknown preset "everything"; known: on, off, bit-spin-only'),
+        ("on,", 'barrier plan "on,": "" is no override; write SITE=STRENGTH'),
+        ("on,f.class.lock", 'barrier plan "on,f.class.lock": "f.class.lock" is no override; write SITE=STRENGTH'),
+        ("on,=none", 'barrier plan "on,=none": "=none" is no override; write SITE=STRENGTH'),
+        (
+            "on,f.clas.lock=none",
+            'barrier plan "on,f.clas.lock=none": no ordering site matches "f.clas.lock"; did you mean "f.class.lock"?',
+        ),
+        (
+            "on,f.pins.*=none",
+            'barrier plan "on,f.pins.*=none": no ordering site matches "f.pins.*"; did you mean "f.pin.lock"?',
+        ),
+        ("on,zzz=none", 'barrier plan "on,zzz=none": no ordering site matches "zzz"; `race sites` lists them'),
+        (
+            "on,f.*=nothing",
+            'barrier plan "on,f.*=nothing": unknown strength "nothing" of f.*; did you mean "none"?',
+        ),
+        (
+            "on,f.class.lock=release",
+            'barrier plan "on,f.class.lock=release": f.class.lock is on the lock side and cannot be release; '
+            "a site of that side can be full, acquire, dmb.ishld, none",
+        ),
+        (
+            "off,f.*=acquire",
+            'barrier plan "off,f.*=acquire": f.class.unlock is on the unlock side and cannot be acquire; '
+            "a site of that side can be full, release, dmb.ish, dmb.ishst, none",
+        ),
+    ],
+)
+def test_mistakes(plan: str, message: str) -> None:
+    with pytest.raises(InputError) as caught:
+        resolve(plan, SITES, {})
+    assert str(caught.value) == message
+
+
+def test_every_site_of_the_engine_has_a_legal_strength_in_every_preset(known: Catalog) -> None:
+    for preset in ("on", "off", "bit-spin-only"):
+        strengths = resolve(preset, known.sites, {})
+        assert list(strengths) == [s.name for s in known.sites]
+        assert all(strengths[s.name] in STRENGTHS[s.side] for s in known.sites)
+
+
+def test_bit_spin_only_orders_something(known: Catalog) -> None:
+    assert "dmb.ish" in resolve("bit-spin-only", known.sites, {}).values()
