@@ -104,9 +104,15 @@ char* race_campaign_result(race_campaign* c) {
   ordered_json counts = ordered_json::object();
   for (std::size_t o = 0; o < race::oracles.size(); ++o)
     if (const auto n = campaign.count(static_cast<race::Oracle>(o)); n != 0) counts[std::string(race::oracles[o].name)] = n;
+  std::vector<std::pair<const race::FindingRecord*, bool>> kept;  // with its steps or without
+  for (std::size_t o = 0; o < race::oracles.size(); ++o) {
+    const auto& of_oracle = campaign.findings(static_cast<race::Oracle>(o));
+    for (std::size_t i = 0; i < of_oracle.size(); ++i)
+      kept.emplace_back(&of_oracle[i], i < campaign.plan().max_traces);
+  }
+  std::sort(kept.begin(), kept.end(), [](const auto& a, const auto& b) { return a.first->execution < b.first->execution; });
   ordered_json findings = ordered_json::array();
-  for (const auto& f : campaign.findings())
-    findings.push_back(finding_json(f, findings.size() < campaign.plan().max_traces));
+  for (const auto& [f, with_trace] : kept) findings.push_back(finding_json(*f, with_trace));
   ordered_json result{{"executions", campaign.executions()},
                       {"accesses", campaign.accesses()},
                       {"counts", counts},

@@ -40,11 +40,12 @@ std::uint64_t Campaign::run(std::uint64_t first, std::uint64_t count) {
     if (!o.failed || !plan_.enabled(o.fault.oracle)) continue;
     ++counts_[static_cast<std::size_t>(o.fault.oracle)];
     first_ = std::min(first_.value_or(k), k);
-    const auto at = std::upper_bound(findings_.begin(), findings_.end(), k,
+    auto& kept = findings_[static_cast<std::size_t>(o.fault.oracle)];
+    const auto at = std::upper_bound(kept.begin(), kept.end(), k,
                                      [](std::uint64_t n, const FindingRecord& f) { return n < f.execution; });
-    if (at == findings_.end() && findings_.size() >= plan_.max_findings) continue;
-    findings_.insert(at, explain(k, o));
-    if (findings_.size() > plan_.max_findings) findings_.pop_back();
+    if (at == kept.end() && kept.size() >= plan_.max_findings) continue;
+    kept.insert(at, explain(k, o));
+    if (kept.size() > plan_.max_findings) kept.pop_back();
   }
   return done;
 }

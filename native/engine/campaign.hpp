@@ -35,7 +35,8 @@ class Campaign {
   std::uint64_t accesses() const { return accesses_; }
   std::uint64_t count(Oracle o) const { return counts_[static_cast<std::size_t>(o)]; }
   std::optional<std::uint64_t> first_finding() const { return first_; }
-  const std::vector<FindingRecord>& findings() const { return findings_; }
+  // The first of one oracle, by execution; at most the plan's max_findings.
+  const std::vector<FindingRecord>& findings(Oracle o) const { return findings_[static_cast<std::size_t>(o)]; }
 
  private:
   FindingRecord explain(std::uint64_t k, const Outcome& found);
@@ -49,7 +50,7 @@ class Campaign {
   std::uint64_t executions_ = 0, accesses_ = 0;
   std::array<std::uint64_t, static_cast<std::size_t>(Oracle::count)> counts_{};
   std::optional<std::uint64_t> first_;
-  std::vector<FindingRecord> findings_;  // by execution
+  std::array<std::vector<FindingRecord>, static_cast<std::size_t>(Oracle::count)> findings_;
 };
 
 }  // namespace race

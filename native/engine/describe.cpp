@@ -80,14 +80,14 @@ std::string hex(std::uint64_t v) {
 
 Describe::FramePlace Describe::place(std::uint32_t f) const {
   const auto page = scenario_.pages().frame(f);
-  const std::uint64_t owner = machine_.peek_committed(M::address_of(page[&PageType::private_data]));
+  const std::uint64_t owner = machine_.peek_issued(M::address_of(page[&PageType::private_data]));
   const weak::Region* r = machine_.region(owner);
   if (r == nullptr || std::strcmp(r->name, "zspage") != 0) return {};
   auto p = M::ptr<PageType>(
-      machine_.peek_committed(M::address_of(M::ptr<ZspageType>(owner, 0, 0)[&ZspageType::first_page])), 0, 0);
+      machine_.peek_issued(M::address_of(M::ptr<ZspageType>(owner, 0, 0)[&ZspageType::first_page])), 0, 0);
   for (std::uint32_t k = 0; p.bits() != 0 && k < zsmalloc::max_pages_per_zspage; ++k) {
     if (p.bits() == page.bits()) return {owner, k};
-    p = M::ptr<PageType>(machine_.peek_committed(M::address_of(p[&PageType::freelist])), 0, 0);
+    p = M::ptr<PageType>(machine_.peek_issued(M::address_of(p[&PageType::freelist])), 0, 0);
   }
   return {};
 }
@@ -109,7 +109,7 @@ std::string Describe::zspage(std::uint64_t address) const {
 std::uint32_t Describe::objects(std::uint64_t zspage) const {
   const weak::Region* r = machine_.region(zspage);
   if (r == nullptr || std::strcmp(r->name, "zspage") != 0) return 0;
-  const auto meta = machine_.peek_committed(M::address_of(M::ptr<ZspageType>(zspage, 0, 0)[&ZspageType::meta]));
+  const auto meta = machine_.peek_issued(M::address_of(M::ptr<ZspageType>(zspage, 0, 0)[&ZspageType::meta]));
   const auto slot = static_cast<std::uint32_t>(meta >> zsmalloc::Meta::class_shift & zsmalloc::Meta::class_mask);
   const auto& geometry = scenario_.zs().geometry();
   return slot < geometry.slots() ? geometry.at_slot(slot).objects : 0;
@@ -137,7 +137,7 @@ std::string Describe::word(std::uint64_t address) const {
   std::string text = frame(f) + " word " + std::to_string(in_page);
   const FramePlace at = place(f);
   if (at.zspage == 0 || objects(at.zspage) == 0) return text;
-  const auto meta = machine_.peek_committed(M::address_of(M::ptr<ZspageType>(at.zspage, 0, 0)[&ZspageType::meta]));
+  const auto meta = machine_.peek_issued(M::address_of(M::ptr<ZspageType>(at.zspage, 0, 0)[&ZspageType::meta]));
   const auto slot = static_cast<std::uint32_t>(meta >> zsmalloc::Meta::class_shift & zsmalloc::Meta::class_mask);
   const auto& c = geometry.at_slot(slot);
   const std::uint32_t byte = at.page * geometry.page_size() + in_page * 8;

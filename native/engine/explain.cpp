@@ -55,26 +55,33 @@ FindingRecord Explain::record(const Outcome& o) const {
     f.origin = v.origin;
   }
   const std::uint32_t load = culprit(o);
-  if (load != 0) {
-    const Event& read = trace_.events[load];
-    f.function = read.function;
-    if (f.origin.empty()) f.origin = describe_.word(read.address);
-    if (const std::uint32_t store = newest_store(read.address, load)) {
-      const Event& e = trace_.events[store];
-      f.newest = hex(e.value);
-      f.written_by = who(e) + " at step " + std::to_string(store);
-      if (e.held) {
-        const std::uint32_t commit = commit_of(store);
-        f.written_by += commit == 0 || commit > load ? ", not yet visible to other CPUs at step " + std::to_string(load)
-                                                     : ", visible from step " + std::to_string(commit);
-      } else {
-        f.written_by += ", visible at once";
-      }
-      f.written_by += read.stale ? "; the load was early and read what the word held before" : "";
-    }
+  const auto end = static_cast<std::uint32_t>(trace_.events.size() - 1);
+  const std::uint64_t word = load != 0 ? trace_.events[load].address : o.fault.where;
+  if (load != 0) f.function = trace_.events[load].function;
+  if (const std::uint32_t store = word != 0 ? newest_store(word, load != 0 ? load : end) : 0) {
+    const Event& e = trace_.events[store];
+    // freeobj is a link without its tag bit: shown as what freeobj should have become.
+    f.newest = hex(f.oracle == Oracle::garbage_freeobj ? static_cast<std::uint32_t>(e.value >> zsmalloc::obj_tag_bits) : e.value);
+    f.written_by = who(e) + " at step " + std::to_string(store) + visibility(store, load);
+    if (f.value_kind == "poison" && std::string_view(e.function) == "zs_page_migrate")
+      f.origin += ", the page that zs_page_migrate copies to";
   }
+  if (f.origin.empty() && word != 0) f.origin = describe_.word(word);
   f.trace = story(load, o.fault.where);
   return f;
+}
+
+// When a store could be seen, told from the load that should have seen it (0: from the end).
+std::string Explain::visibility(std::uint32_t store, std::uint32_t load) const {
+  const bool stale = load != 0 && trace_.events[load].stale;
+  std::string text = ", visible at once";
+  if (trace_.events[store].held) {
+    const std::uint32_t commit = commit_of(store);
+    text = load != 0 && (commit == 0 || commit > load)
+               ? ", not yet visible to other CPUs when it was needed at step " + std::to_string(load)
+               : ", visible from step " + std::to_string(commit);
+  }
+  return stale ? text + "; the load at step " + std::to_string(load) + " was early and read what the word held before" : text;
 }
 
 std::string Explain::line(std::uint32_t n) const {
@@ -121,7 +128,7 @@ std::vector<std::string> Explain::story(std::uint32_t load, std::uint64_t where)
   }
   std::vector<std::string> lines;
   const std::size_t skip = steps.size() > most_lines ? steps.size() - most_lines : 0;
-  if (skip != 0) lines.push_back("(" + std::to_string(skip) + " earlier steps left out)");
+  if (skip != 0) lines.push_back(std::to_string(skip) + " earlier steps left out");
   for (std::size_t i = skip; i < steps.size(); ++i) lines.push_back(line(steps[i]));
   return lines;
 }

@@ -20,6 +20,7 @@ class Explain {
   // The newest store to the word that was issued before event `before`, committed or not: 0 if there was none.
   std::uint32_t newest_store(std::uint64_t address, std::uint32_t before) const;
   std::uint32_t commit_of(std::uint32_t store) const;  // 0: never, or at once
+  std::string visibility(std::uint32_t store, std::uint32_t load) const;
   std::string line(std::uint32_t event) const;
   std::string who(const Event& e) const { return std::string(scenario_.thread_name(e.cpu)) + ' ' + e.function; }
   std::vector<std::string> story(std::uint32_t load, std::uint64_t where) const;

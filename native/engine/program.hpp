@@ -60,8 +60,8 @@ struct Plan {
   std::vector<std::string> slots;
   std::vector<Step> setup;
   std::vector<ThreadProgram> threads;
-  std::uint32_t max_findings = 1000;
-  std::uint32_t max_traces = 3;
+  std::uint32_t max_findings = 100;  // kept of each oracle: the first ones
+  std::uint32_t max_traces = 1;      // of those, how many with their steps
   std::uint64_t step_limit = 0;  // 0: from the length of a plain execution
 
   bool enabled(Oracle o) const { return (oracles >> static_cast<unsigned>(o) & 1) != 0; }

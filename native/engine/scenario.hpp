@@ -22,6 +22,7 @@ class Scenario final : public Workload {
   void set_up() override;
   void begin(weak::Machine& machine) override;
   void thread(unsigned cpu) override;
+  bool has_finish() const override { return true; }
   void finish() override { oracles_->check_quiescent(); }
 
   const char* thread_name(unsigned cpu) const;

@@ -12,10 +12,11 @@ using weak::Leave;
 WeakEngine::WeakEngine(weak::Machine& machine, Workload& workload, std::uint64_t step_limit)
     : machine_(machine),
       workload_(workload),
+      cpus_(workload.cpus()),
       step_limit_(step_limit != 0 ? step_limit : 1ull << 32),
       automatic_limit_(step_limit == 0) {
-  if (workload.cpus() >= weak::max_cpus) throw std::invalid_argument("a scenario has at most 15 threads");
-  for (unsigned n = 0; n <= workload.cpus(); ++n) slots_[n] = std::unique_ptr<Slot>(new Slot{this, n, true, {}});
+  if (cpus_ >= weak::max_cpus) throw std::invalid_argument("a scenario has at most 15 threads");
+  for (unsigned n = 0; n <= cpus_; ++n) slots_[n] = std::unique_ptr<Slot>(new Slot{this, n, true, {}});
   machine_.leave = &WeakEngine::leave;
   machine_.scheduler = this;
 }
@@ -88,7 +89,7 @@ Outcome WeakEngine::prepare(std::uint64_t seed) {
 Outcome WeakEngine::run(Strategy& strategy, const std::array<std::uint32_t, choice_kinds>& skips) {
   weak::current = &machine_;
   machine_.rewind();
-  machine_.begin(workload_.cpus(), step_limit_);
+  machine_.begin(cpus_, step_limit_);
   machine_.chooser.begin(&strategy, skips);
   workload_.begin(machine_);
   return execute();
@@ -96,11 +97,13 @@ Outcome WeakEngine::run(Strategy& strategy, const std::array<std::uint32_t, choi
 
 Outcome WeakEngine::execute() {
   phase_ = Phase::threads;
-  for (unsigned n = 0; n < workload_.cpus(); ++n) slots_[n]->fresh = true;
+  for (unsigned n = 0; n < cpus_; ++n) slots_[n]->fresh = true;
   const auto pick = [this] {  // the k-th CPU that can run
     std::uint32_t mask = machine_.runnable();
-    const auto n = static_cast<std::uint32_t>(std::popcount(mask));
-    for (std::uint32_t k = n == 1 ? 0 : machine_.chooser.choose(Choice::schedule, n); k != 0; --k) mask &= mask - 1;
+    if ((mask & (mask - 1)) != 0) {
+      const auto n = static_cast<std::uint32_t>(std::popcount(mask));
+      for (std::uint32_t k = machine_.chooser.choose(Choice::schedule, n); k != 0; --k) mask &= mask - 1;
+    }
     return static_cast<unsigned>(std::countr_zero(mask));
   };
   for (unsigned next = pick();;) {
@@ -121,8 +124,10 @@ Outcome WeakEngine::execute() {
     machine_.reason = Leave::failed;
     return outcome();
   }
-  machine_.begin_last_checks(workload_.cpus());
-  alone(Phase::finish, workload_.cpus());
+  if (workload_.has_finish()) {
+    machine_.begin_last_checks(cpus_);
+    alone(Phase::finish, cpus_);
+  }
   return outcome();
 }
 

@@ -18,6 +18,7 @@ class Workload {
   virtual unsigned cpus() const = 0;
   virtual void set_up() = 0;            // alone, on CPU 0; its result is where every execution begins
   virtual void thread(unsigned cpu) = 0;
+  virtual bool has_finish() const { return false; }
   virtual void finish() {}              // alone, after all threads, with every store committed: the last checks
   virtual void begin(weak::Machine&) {} // before each execution, outside of it: restores what set_up() left; daemons go to sleep
 };
@@ -58,6 +59,7 @@ class WeakEngine {
   };
   weak::Machine& machine_;
   Workload& workload_;
+  const unsigned cpus_;
   std::uint64_t step_limit_;
   bool automatic_limit_;
   bool set_up_ = false;

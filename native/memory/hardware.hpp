@@ -10,7 +10,8 @@
 //                    (returns the old value): atomic. await(predicate, Order): load until predicate(value) holds.
 //   M::known(v)      the plain T of a value: what a branch does (a control dependency).
 //   M::cast<U>(v)    the value as another integer type, dependencies kept.
-//   M::fence, M::isb, M::relax
+//   M::fence, M::isb
+//   M::relax()       lets others run first: cond_resched, cpu_relax
 //   M::strength(site), M::at(site), M::function (scope marker), M::cpu()
 //   M::allocate<S>(name), M::allocate_array<S>(name, n), M::release(p)      slab objects; the word contents start at 0
 //   M::address_of(ref) of the word, for reports

@@ -153,16 +153,18 @@ class Quiescence {
       state_[next] = on_free_list;
       const std::uint64_t link = M::peek(word_of(c, next));
       if (!c.huge && (link & zsmalloc::obj_allocated_tag) != 0)
-        return bad(Oracle::free_list, "an allocated object is on the free list", z, next, link);
+        return bad(Oracle::free_list, "an allocated object is on the free list", z, next, link, M::address_of(word_of(c, next)));
       next = static_cast<std::uint32_t>(link >> zsmalloc::obj_tag_bits);
     }
     if (!zsmalloc::is_end_marker(next))
       return bad(Oracle::free_list, "the free list is longer than the zspage has free objects", z, -1, next);
     for (std::uint32_t object = 0; object < c.objects; ++object) {
       if (state_[object] == on_free_list) continue;
-      const std::uint64_t header = c.huge ? M::peek(chain_[0][&PageType::freelist]) : M::peek(word_of(c, object));
+      const auto head = c.huge ? chain_[0][&PageType::freelist] : word_of(c, object);
+      const std::uint64_t header = M::peek(head);
       if ((header & zsmalloc::obj_allocated_tag) == 0)
-        return bad(Oracle::free_list, "an object is neither allocated nor on the free list", z, object, header);
+        return bad(Oracle::free_list, "an object is neither allocated nor on the free list", z, object, header,
+                   M::address_of(head));
       const std::uint64_t value = M::peek(Zs::handle_to_word(header & ~zsmalloc::obj_allocated_tag));
       if ((value & zsmalloc::handle_pin_bit) != 0)
         return bad(Oracle::accounting, "an object is still pinned", z, object, value);

@@ -29,6 +29,7 @@ class SmallProgram final : public Workload {
   }
   void begin(weak::Machine&) override { std::fill(registers_.begin(), registers_.end(), 0); }
   void thread(unsigned cpu) override { threads_[cpu](memory_, registers_); }
+  bool has_finish() const override { return true; }
   void finish() override {
     final_ = registers_;
     for (std::size_t i = 0; i < initial_.size(); ++i) final_.push_back(M::peek(memory_[i]));

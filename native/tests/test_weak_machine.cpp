@@ -8,6 +8,8 @@ using namespace race;
 using namespace race::test;
 using weak::Model;
 
+TEST_SUITE_BEGIN("weak");
+
 namespace {
 
 constexpr std::size_t x = 0, y = 1;
@@ -170,6 +172,25 @@ TEST_CASE("the reduced seed program: off shows the poison, on and either half al
     CHECK(found({.words = words, .acquire = false, .release = false, .tries = 3}, 10'000));
 }
 
+TEST_CASE("deadlock, livelock and wild accesses are findings") {
+  const auto oracle_of = [](SmallProgram program) {
+    weak::Machine machine(Model::armv8, 4096);
+    WeakEngine engine(machine, program, 10'000);
+    const Outcome o = engine.prepare(1);
+    return o.failed ? o.fault.oracle : Oracle::count;
+  };
+  const auto wait = [](Words m, Registers&) { m[x].await([](auto v) { return v == 1u; }, Order::plain); };
+  const auto release = [](Words m, Registers&) { m[x].store(1); };
+  CHECK(oracle_of(SmallProgram({0}, 0, {wait, wait})) == Oracle::deadlock);
+  CHECK(oracle_of(SmallProgram({0}, 0, {wait, release})) == Oracle::count);
+  CHECK(oracle_of(SmallProgram({0}, 0, {[](Words m, Registers&) {
+                                 while (m[x].load() == 0u) {
+                                 }
+                               }})) == Oracle::livelock);
+  CHECK(oracle_of(SmallProgram({0}, 0, {[](Words m, Registers&) { m[1].load(); }})) == Oracle::oops);
+  CHECK(oracle_of(SmallProgram({0}, 0, {[](Words, Registers&) { Words(nullptr)[0].store(1); }})) == Oracle::oops);
+}
+
 TEST_CASE("the same seed and number give the same execution, whatever ran before") {
   SeedProgram program({.acquire = false, .release = false});
   weak::Machine machine(Model::armv8, 4096);
@@ -187,3 +208,5 @@ TEST_CASE("the same seed and number give the same execution, whatever ran before
   for (std::uint64_t k = 0; k < 500; ++k) forward.push_back(fingerprint(k));
   for (std::uint64_t k = 500; k-- > 0;) CHECK(fingerprint(k) == forward[k]);
 }
+
+TEST_SUITE_END();

@@ -126,6 +126,7 @@ void Zsmalloc<M>::compact_class(Class c) {
       compacted.write_once(compacted.read_once() + c.pages);
     }
     unlock_class(c, RACE_SITE("__zs_compact.class.unlock-resched", spin_unlock, "everything of the class"));
+    M::relax();  // cond_resched: while pins are busy this loop is waiting for their holders
     lock_class(c, RACE_SITE("__zs_compact.class.relock", spin_lock, "everything of the class"));
   }
   unlock_class(c, RACE_SITE("__zs_compact.class.unlock", spin_unlock, "everything of the class"));

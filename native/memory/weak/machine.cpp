@@ -290,9 +290,8 @@ void Machine::fence(Fence f) {
 }
 
 void Machine::handover(unsigned from) {
-  if (from == current()) return;
   drain(from);
-  cpu_->load_floor = std::max(cpu_->load_floor, now_);
+  if (from != current()) cpu_->load_floor = std::max(cpu_->load_floor, now_);
 }
 
 void Machine::wait_for(std::uint64_t address) {
@@ -308,6 +307,17 @@ void Machine::wait_for(std::uint64_t address) {
   if (trace != nullptr)
     trace->add({Event::Kind::waits, static_cast<std::uint8_t>(current()), cpu_->site, cpu_->function, address, 0, 0, now_, 0,
                 0, false, false, false});
+  leave(*this, scheduler);
+}
+
+void Machine::yield() {
+  while (!others_runnable() && held_count_ != 0) flush();
+  std::uint32_t others = runnable_ & ~cpu_bit_;
+  if (others == 0) return;
+  const auto n = static_cast<std::uint32_t>(std::popcount(others));
+  for (std::uint32_t k = n == 1 ? 0 : chooser.choose(Choice::schedule, n); k != 0; --k) others &= others - 1;
+  wanted = static_cast<unsigned>(std::countr_zero(others));
+  reason = Leave::preempted;
   leave(*this, scheduler);
 }
 
@@ -367,14 +377,20 @@ std::uint64_t Machine::peek(std::uint64_t address) const {
   return own != 0 ? pool_[own].value : words_[i].value;
 }
 
-std::uint64_t Machine::peek_committed(std::uint64_t address) const {
-  return mapped(address) ? words_[index(address)].value : 0;
+std::uint64_t Machine::peek_issued(std::uint64_t address) const {
+  if (!mapped(address)) return 0;
+  const Word& w = words_[index(address)];
+  return w.pending != 0 ? pool_[w.pending].value : w.value;
 }
 
 void Machine::poke(std::uint64_t address, std::uint64_t value) {
   if (!mapped(address)) throw std::out_of_range("poke outside of memory");
+  const std::uint32_t i = index(address);
+  // This CPU's older stores to the word come first, as for any store of its own.
+  if (words_[i].pending != 0)
+    if (const std::uint32_t held = own_held(i)) drain_through(current(), held);
   const Time own = cpus_[0].own;
-  commit(index(address), value, 0);
+  commit(i, value, 0);
   cpus_[0].own = own;
   journal_[now_].seen = 0xffff;
   if (trace != nullptr) trace->writer.resize(now_ + 1);
@@ -399,6 +415,7 @@ std::uint64_t Machine::allocate(const char* name, std::uint32_t words, std::uint
                                   [&](std::uint32_t r) { return heap_.regions[r].words == words; });
     if (old == heap_.released.end()) return 0;
     heap_reused_ = true;
+    commit_all();  // nothing that was stored to it before may arrive later
     Region& r = heap_.regions[*old];
     heap_.released.erase(old);
     first = r.first;

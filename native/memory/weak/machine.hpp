@@ -154,20 +154,19 @@ class Machine {
   void fence(Fence f);
   void isb() { cpu_->load_floor = std::max(cpu_->load_floor, cpu_->control); }
   void branch(Time view) { cpu_->control = std::max(cpu_->control, view); }
-  void handover(unsigned from);          // what CPU `from` did so far is seen by this CPU from now on
+  void handover(unsigned from);          // what CPU `from` stored so far is in memory, and seen by this CPU
+  void yield();                          // others run first: cond_resched, cpu_relax
   void wait_for(std::uint64_t address);  // the value just loaded there would not do
   [[noreturn]] void fail(const Fault& f);
 
   // ---- outside of time
   std::uint64_t peek(std::uint64_t address) const;           // newest for this CPU
-  std::uint64_t peek_committed(std::uint64_t address) const;  // newest for all
+  std::uint64_t peek_issued(std::uint64_t address) const;    // as if every held store had committed
   void poke(std::uint64_t address, std::uint64_t value);
   std::uint64_t allocate(const char* name, std::uint32_t words, std::uint32_t elements);  // 0: out of memory
   void release(std::uint64_t address);
   const Region* region(std::uint64_t address) const;
   bool live(std::uint64_t address) const { return mapped(address) && live_[index(address)] != 0; }
-  const Write& write_at(Time t) const { return journal_[t]; }
-  const Word& word_at(std::uint64_t address) const { return words_[index(address)]; }
 
  private:
   static std::uint32_t index(std::uint64_t address) { return static_cast<std::uint32_t>((address - address_base) >> 3); }

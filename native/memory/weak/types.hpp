@@ -300,7 +300,7 @@ struct machine {
 
   static void fence(Fence f) { current->fence(f); }
   static void isb() { current->isb(); }
-  static void relax() {}
+  static void relax() { current->yield(); }
   static Strength strength(SiteId site) { return current->plan[site]; }
   static void at(SiteId site) { current->cpu(current->current()).site = site; }
   static unsigned cpu() { return current->current(); }

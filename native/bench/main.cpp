@@ -1,0 +1,179 @@
+// make bench: how fast the simulated machine is. Prints figures; asserts nothing.
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <vector>
+
+#include "bench/seed_program.hpp"
+#include "engine/campaign.hpp"
+
+namespace {
+
+using namespace race;
+using Clock = std::chrono::steady_clock;
+
+constexpr int slices = 7;
+constexpr double slice_seconds = 0.25;
+
+struct Speed {
+  double executions = 0;   // a second, the median of the slices
+  double nanoseconds = 0;  // an access, in that slice
+  double found = 0;        // share of executions
+};
+
+// batch(n) runs n executions and returns {accesses, findings}.
+template <class F>
+Speed measure(std::uint64_t at_once, F batch) {
+  batch(at_once);  // warm up
+  std::vector<Speed> all;
+  for (int s = 0; s < slices; ++s) {
+    std::uint64_t executions = 0, accesses = 0, findings = 0;
+    const auto began = Clock::now();
+    double seconds = 0;
+    do {
+      const auto [a, f] = batch(at_once);
+      executions += at_once;
+      accesses += a;
+      findings += f;
+      seconds = std::chrono::duration<double>(Clock::now() - began).count();
+    } while (seconds < slice_seconds);
+    all.push_back({static_cast<double>(executions) / seconds, seconds * 1e9 / static_cast<double>(accesses),
+                   static_cast<double>(findings) / static_cast<double>(executions)});
+  }
+  std::sort(all.begin(), all.end(), [](const Speed& a, const Speed& b) { return a.executions < b.executions; });
+  return all[slices / 2];
+}
+
+// scenarios/freeobj-corruption.toml, at any page size.
+Plan freeobj_corruption(std::uint32_t page_size, bool on) {
+  Plan p;
+  p.page_size = page_size;
+  p.frames = 24;
+  p.oracles = ~0u;
+  p.slots = {"a", "b", "c", "d"};
+  std::uint32_t size = 0;
+  const zsmalloc::Geometry geometry(page_size);
+  for (const auto& c : geometry.classes())
+    if (size == 0 && c.pages == 2 && c.objects == 3) size = c.max_request;
+  const auto step = [size](Op op, std::uint32_t slot) {
+    Step s;
+    s.op = op;
+    s.slot = slot;
+    s.size = size;
+    s.page = 1;
+    return s;
+  };
+  p.setup = {step(Op::allocate, 0), step(Op::write, 0), step(Op::allocate, 1),
+             step(Op::allocate, 2), step(Op::free, 1),  step(Op::free, 2)};
+  p.threads = {{"migrator", {step(Op::migrate, 0)}}, {"allocator", {step(Op::allocate, 3)}}};
+  if (on) p.barriers = BarrierPlan::arm64();
+  for (std::size_t i = 1; i < sites().all().size(); ++i)
+    if (sites().all()[i].name == "zs_page_migrate.put_page") p.barriers.set(static_cast<SiteId>(i), Strength::none);
+  return p;
+}
+
+long peak_kib() {
+  rusage use{};
+  getrusage(RUSAGE_SELF, &use);
+  return use.ru_maxrss;
+}
+
+void scenario() {
+  std::printf("freeobj-corruption, one core, findings counted but not explained\n");
+  std::printf("  %-6s %-5s %16s %12s %10s\n", "page", "plan", "executions/s", "ns/access", "found");
+  for (const std::uint32_t page : {4096u, 1024u, 256u})
+    for (const bool on : {true, false}) {
+      Plan plan = freeobj_corruption(page, on);
+      plan.max_findings = 0;
+      Campaign c(plan);
+      std::uint64_t next = 0;
+      const Speed s = measure(500, [&](std::uint64_t n) {
+        const auto found = [&c] {
+          std::uint64_t sum = 0;
+          for (std::size_t o = 0; o < oracles.size(); ++o) sum += c.count(static_cast<Oracle>(o));
+          return sum;
+        };
+        const std::uint64_t accesses = c.accesses(), before = found();
+        c.run(next, n);
+        next += n;
+        return std::pair{c.accesses() - accesses, found() - before};
+      });
+      std::printf("  %-6u %-5s %16.0f %12.1f %9.3f%%\n", page, on ? "on" : "off", s.executions, s.nanoseconds, 100 * s.found);
+    }
+}
+
+void seed_program() {
+  // Executions a second, plan on, of the random scheduler of an established race simulator for C++, on two cores of the same
+  // kind of machine.
+  struct Reference {
+    std::uint32_t words;
+    unsigned allocators;
+    double rate;
+  };
+  constexpr Reference references[] = {{8, 1, 331e3}, {8, 2, 262e3}, {64, 1, 88e3}, {64, 2, 68e3}, {512, 1, 11.8e3}, {512, 2, 8.3e3}};
+  std::printf("\nreduced seed program (W words, m allocators), one core\n");
+  std::printf("  %-4s %-2s %-5s %16s %12s %10s %22s\n", "W", "m", "plan", "executions/s", "ns/access", "found", "ratio to a reference");
+  for (const Reference& r : references)
+    for (const bool on : {true, false}) {
+      SeedProgram program({.words = r.words, .allocators = r.allocators, .acquire = on, .release = on});
+      weak::Machine machine(weak::Model::armv8, 1u << 14);
+      WeakEngine engine(machine, program);
+      engine.prepare(1);
+      RandomStrategy strategy(1, engine.extent());
+      std::uint64_t next = 0;
+      const Speed s = measure(1000, [&](std::uint64_t n) {
+        std::uint64_t accesses = 0, found = 0;
+        for (std::uint64_t i = 0; i < n; ++i) {
+          found += engine.run(strategy, strategy.begin(next++)).failed ? 1 : 0;
+          accesses += machine.accesses();
+        }
+        return std::pair{accesses, found};
+      });
+      std::printf("  %-4u %-2u %-5s %16.0f %12.1f %9.3f%% ", r.words, r.allocators, on ? "on" : "off", s.executions,
+                  s.nanoseconds, 100 * s.found);
+      if (on)
+        std::printf("%15.1f x %.0f\n", s.executions / r.rate, r.rate);
+      else
+        std::printf("\n");
+    }
+}
+
+void preemption() {
+  std::printf("\nneeds a preemption: three attempts at the lock, one allocator, plan off: executions to the first finding,\n"
+              "for 5 seeds\n");
+  for (const std::uint32_t words : {8u, 64u, 512u}) {
+    std::printf("  W = %-4u", words);
+    for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+      SeedProgram program({.words = words, .acquire = false, .release = false, .tries = 3});
+      weak::Machine machine(weak::Model::armv8, 1u << 14);
+      WeakEngine engine(machine, program);
+      engine.prepare(seed);
+      RandomStrategy strategy(seed, engine.extent());
+      std::uint64_t k = 0;
+      while (k < 1'000'000 && !engine.run(strategy, strategy.begin(k)).failed) ++k;
+      std::printf(" %8llu", static_cast<unsigned long long>(k + 1));
+    }
+    std::printf("\n");
+  }
+}
+
+void memory() {
+  Plan plan = freeobj_corruption(256, false);
+  Campaign c(plan);
+  c.run(0, 10'000);
+  const long after_ten_thousand = peak_kib();
+  c.run(10'000, 990'000);
+  std::printf("\nmemory: peak %ld KiB after 10,000 executions, %ld KiB after 1,000,000 (256-byte pages, plan off)\n",
+              after_ten_thousand, peak_kib());
+}
+
+}  // namespace
+
+int main() {
+  scenario();
+  seed_program();
+  preemption();
+  memory();
+}

@@ -1,0 +1,216 @@
+// Campaigns on the weak machine: the allocator's scenarios, both sides of each, and what a finding says.
+#include <doctest/doctest.h>
+
+#include <set>
+
+#include "engine/campaign.hpp"
+
+using namespace race;
+
+namespace {
+
+Strength strength_named(std::string_view text) {
+  for (std::size_t i = 0; i < strength_names.size(); ++i)
+    if (strength_names[i] == text) return static_cast<Strength>(i);
+  throw std::invalid_argument("no such strength");
+}
+
+void set(Plan& plan, std::string_view site, std::string_view strength) {
+  for (std::size_t i = 1; i < sites().all().size(); ++i)
+    if (sites().all()[i].name == site) return plan.barriers.set(static_cast<SiteId>(i), strength_named(strength));
+  throw std::invalid_argument("no such site: " + std::string(site));
+}
+
+Step step(Op op, std::uint32_t slot = 0, std::uint32_t size = 0, std::uint32_t page = 0) {
+  Step s;
+  s.op = op;
+  s.slot = slot;
+  s.size = size;
+  s.page = page;
+  return s;
+}
+
+std::uint32_t request_of(std::uint32_t page_size, std::uint32_t pages, std::uint32_t objects) {
+  const zsmalloc::Geometry geometry(page_size);
+  for (const auto& c : geometry.classes())
+    if (c.pages == pages && c.objects == objects) return c.max_request;
+  throw std::invalid_argument("no such class");
+}
+
+// A zspage of two pages and three objects, object 0 allocated, object 2 at the head of the free list and in page 1, which
+// one CPU migrates while the other allocates.
+Plan freeobj_corruption(std::uint32_t page_size) {
+  Plan p;
+  p.page_size = page_size;
+  p.frames = 24;
+  p.oracles = ~0u;
+  p.slots = {"a", "b", "c", "d"};
+  const std::uint32_t size = request_of(page_size, 2, 3);
+  p.setup = {step(Op::allocate, 0, size), step(Op::write, 0), step(Op::allocate, 1, size),
+             step(Op::allocate, 2, size), step(Op::free, 1),  step(Op::free, 2)};
+  p.threads = {{"migrator", {step(Op::migrate, 0, 0, 1)}}, {"allocator", {step(Op::allocate, 3, size)}}};
+  return p;
+}
+
+Step random_steps(std::uint32_t count, std::vector<std::uint32_t> slots, std::vector<std::uint32_t> sizes) {
+  Step s;
+  s.op = Op::random;
+  s.count = count;
+  s.slots = std::move(slots);
+  s.sizes = std::move(sizes);
+  s.mix = {Op::allocate, Op::allocate, Op::allocate, Op::free,        Op::free,    Op::read,       Op::write,
+           Op::update,   Op::update,   Op::read,     Op::migrate_any, Op::compact, Op::can_compact};
+  return s;
+}
+
+std::uint64_t found(const Campaign& c) {
+  std::uint64_t sum = 0;
+  for (std::size_t o = 0; o < oracles.size(); ++o) sum += c.count(static_cast<Oracle>(o));
+  return sum;
+}
+
+std::uint64_t garbage_in(const Plan& plan, std::uint64_t executions) {
+  Campaign c(plan);
+  c.run(0, executions);
+  return c.count(Oracle::garbage_freeobj);
+}
+
+std::uint64_t found_in(const Plan& plan, std::uint64_t executions) {
+  Campaign c(plan);
+  c.run(0, executions);
+  return found(c);
+}
+
+}  // namespace
+
+TEST_SUITE_BEGIN("weak");
+
+TEST_CASE("freeobj corruption: garbage with every barrier off, nothing with the kernel's, at every page size") {
+  for (const std::uint32_t page_size : {256u, 1024u, 4096u}) {
+    CAPTURE(page_size);
+    Plan off = freeobj_corruption(page_size);
+    CHECK(garbage_in(off, 5'000) > 0);
+    Plan on = off;
+    on.barriers = BarrierPlan::arm64();
+    CHECK(found_in(on, 5'000) == 0);
+    for (const weak::Model model : {weak::Model::tso, weak::Model::sc}) {
+      off.model = model;
+      CHECK(found_in(off, 5'000) == 0);
+    }
+  }
+}
+
+TEST_CASE("the class lock's release and its acquire are each necessary, the rwlock and the pin are not") {
+  Plan on = freeobj_corruption(256);
+  on.barriers = BarrierPlan::arm64();
+  // put_page is a full barrier between the copy and the class unlock: it hides the unlock's own release.
+  Plan masked = on;
+  set(masked, "zs_page_migrate.class.unlock", "none");
+  CHECK(found_in(masked, 30'000) == 0);
+  set(on, "zs_page_migrate.put_page", "none");
+  CHECK(found_in(on, 30'000) == 0);
+
+  Plan no_release = on;
+  set(no_release, "zs_page_migrate.class.unlock", "none");
+  CHECK(garbage_in(no_release, 30'000) > 0);
+  Plan store_barrier = on;
+  set(store_barrier, "zs_page_migrate.class.unlock", "dmb.ishst");
+  CHECK(found_in(store_barrier, 30'000) == 0);
+  Plan no_acquire = on;
+  set(no_acquire, "zs_malloc.class.lock", "none");
+  CHECK(garbage_in(no_acquire, 30'000) > 0);
+  Plan load_barrier = on;
+  set(load_barrier, "zs_malloc.class.lock", "dmb.ishld");
+  CHECK(found_in(load_barrier, 30'000) == 0);
+
+  Plan others = on;
+  for (const char* site : {"zs_page_migrate.zspage.write_lock", "zs_page_migrate.zspage.write_unlock", "zs_page_migrate.trypin",
+                           "zs_page_migrate.unpin"})
+    set(others, site, "none");
+  CHECK(found_in(others, 30'000) == 0);
+}
+
+TEST_CASE("a finding names value, origin, who wrote the newest value, and its steps") {
+  Campaign c(freeobj_corruption(4096));
+  c.run(0, 5'000);
+  const auto& all = c.findings(Oracle::garbage_freeobj);
+  REQUIRE_FALSE(all.empty());
+  const FindingRecord& f = all.front();
+  CHECK(f.thread == "allocator");
+  CHECK(f.function == "obj_malloc");
+  CHECK(f.site == "zs_malloc.class.unlock");
+  CHECK(f.zspage == "zspage 0");
+  CHECK(f.value_kind == "poison");
+  // Object 2 starts at byte 2 x 2720 - 4096 of page 1: word 168 of the frame that migration took.
+  CHECK(f.value == "0xd00200a8");
+  CHECK(f.origin == "poison of frame 2 (page 1 of zspage 0) word 168, the page that zs_page_migrate copies to");
+  CHECK(f.newest == "0x1");  // object 1 is next
+  CHECK(f.written_by.starts_with("migrator zs_page_migrate at step "));
+  CHECK(f.trace.size() > 10);
+}
+
+TEST_CASE("findings depend on the plan and the number alone") {
+  const Plan plan = freeobj_corruption(256);
+  Campaign whole(plan);
+  whole.run(0, 600);
+  Campaign parts(plan);
+  parts.run(400, 200);
+  parts.run(0, 100);
+  parts.run(100, 300);
+  for (std::size_t o = 0; o < oracles.size(); ++o) {
+    const auto& a = whole.findings(static_cast<Oracle>(o));
+    const auto& b = parts.findings(static_cast<Oracle>(o));
+    REQUIRE(a.size() == b.size());
+    for (std::size_t i = 0; i < a.size(); ++i) {
+      CHECK(a[i].execution == b[i].execution);
+      CHECK(a[i].value == b[i].value);
+      CHECK(a[i].trace == b[i].trace);
+    }
+  }
+}
+
+TEST_CASE("every oracle of the allocator fires in random use without barriers, none with them") {
+  Plan p;
+  p.page_size = 256;
+  p.frames = 24;
+  p.oracles = ~0u;
+  p.slots = std::vector<std::string>(9);
+  const std::vector<std::uint32_t> sizes{request_of(256, 2, 3), request_of(256, 1, 4)};
+  p.setup = {random_steps(6, {0, 1, 2}, sizes), random_steps(6, {3, 4, 5}, sizes)};
+  p.threads = {{"a", {random_steps(5, {0, 1, 2}, sizes)}}, {"b", {random_steps(5, {3, 4, 5}, sizes)}},
+               {"c", {random_steps(4, {6, 7, 8}, sizes)}}};
+  p.max_findings = 0;
+  Campaign off(p);
+  off.run(0, 30'000);
+  for (const Oracle o : {Oracle::garbage_freeobj, Oracle::free_list, Oracle::double_allocation, Oracle::stale_object,
+                         Oracle::stale_page, Oracle::accounting, Oracle::unlock_of_unlocked, Oracle::oops}) {
+    CAPTURE(info(o).name);
+    CHECK(off.count(o) > 0);
+  }
+  p.barriers = BarrierPlan::arm64();
+  CHECK(found_in(p, 30'000) == 0);
+  p.barriers = BarrierPlan();
+  p.model = weak::Model::sc;
+  CHECK(found_in(p, 30'000) == 0);
+}
+
+TEST_CASE("one CPU alone: random use of many classes keeps every invariant and every payload, whatever the barriers") {
+  for (const std::uint32_t page_size : {256u, 1024u, 4096u}) {
+    CAPTURE(page_size);
+    Plan p;
+    p.page_size = page_size;
+    p.frames = 200;
+    p.oracles = ~0u;
+    p.slots = std::vector<std::string>(60);
+    std::vector<std::uint32_t> slots(60), sizes;
+    for (std::uint32_t i = 0; i < 60; ++i) slots[i] = i;
+    const zsmalloc::Geometry geometry(page_size);
+    for (const auto& c : geometry.classes()) sizes.push_back(c.max_request);
+    p.threads = {{"only", {random_steps(400, slots, sizes)}}};
+    CHECK(found_in(p, 40) == 0);
+    p.barriers = BarrierPlan::arm64();
+    CHECK(found_in(p, 40) == 0);
+  }
+}
+
+TEST_SUITE_END();
