@@ -14,9 +14,10 @@ from typing import Protocol
 from uuid import uuid4
 
 from race.errors import RunError
-from race.merge import ArmResult, Merge
+from race.merge import ArmResult, Merge, findings_of
+from race.results import Finding
 from race.schedule import BatchSize, Numbers, Shard
-from race.worker import Batch, run_batch
+from race.worker import Batch, Range, run_batch
 
 POLL = 0.1  # seconds between looks at the clock and at the interruption flag
 GRACE = 10.0  # seconds that cancelled batches have to come back
@@ -128,18 +129,22 @@ class _Arm:
         self._size = BatchSize(workers.jobs)
         self._merge = Merge(settings.max_findings, settings.max_traces)
         self._pending: list[Future[Batch]] = []  # in the order of their execution numbers
+        self._began = time.monotonic()
+        self._working_since: float | None = None
         self.result = ArmResult(plan.plan, self._numbers.total)
 
     def run(self) -> None:
-        self._began = time.monotonic()
         try:
             self._run_batches()
+            self._merge.write(self.result)
+            if not self._stop.is_set():
+                self._trace_firsts()
         except BrokenExecutor:
+            self._merge.write(self.result)
             # A signal that meant the whole process group has ended the workers too: no fault of theirs.
             if not self._stop.is_set():
                 raise RunError(self._workers.epitaph()) from None
         finally:
-            self._merge.write(self.result)
             self.result.seconds = self._elapsed()
 
     def _run_batches(self) -> None:
@@ -162,6 +167,18 @@ class _Arm:
                 ending = True
                 self._drop_waiting()
 
+    def _trace_firsts(self) -> None:
+        """Each oracle's first finding gets its steps, by running that execution once more."""
+        firsts: dict[str, Finding] = {}
+        for finding in self.result.findings:
+            firsts.setdefault(finding.oracle, finding)
+        again = [(finding, self._submit(uuid4().hex, [(finding.execution, 1)])) for finding in firsts.values()]
+        for finding, future in again:
+            finding.trace = findings_of(future.result())[0].trace
+
+    def _submit(self, arm: str, ranges: list[Range]) -> Future[Batch]:
+        return self._workers.executor.submit(run_batch, arm, self._plan.native, ranges)
+
     def _hand_out(self) -> None:
         while len(self._pending) < 2 * self._workers.jobs:
             total = self._numbers.total
@@ -169,11 +186,12 @@ class _Arm:
             ranges = self._numbers.take(self._size.next(left))
             if not ranges:
                 return
-            executor = self._workers.executor
-            self._pending.append(executor.submit(run_batch, self._name, self._plan.native, ranges))
+            self._pending.append(self._submit(self._name, ranges))
 
     def _take_in(self, future: Future[Batch]) -> None:
         batch = future.result()
+        if self._working_since is None:
+            self._working_since = time.monotonic() - batch.seconds
         self._size.learn(batch)
         self._merge.add(batch)
         if self.result.first_finding_seconds is None and self._merge.first is not None:
@@ -201,13 +219,15 @@ class _Arm:
         return time.monotonic() - self._began
 
     def _report(self) -> None:
-        done, elapsed = self._merge.executions, self._elapsed()
-        rate = done / elapsed if elapsed > 0 else 0.0
+        done = self._merge.executions
+        # Without the start of the workers, which would make the first estimates much too low.
+        working = time.monotonic() - (self._working_since or self._began)
+        rate = done / working if working > 0 else 0.0
         left = []
         if self._numbers.total is not None and rate > 0:
             left.append((self._numbers.total - done) / rate)
         if self._seconds is not None:
-            left.append(max(0.0, self._seconds - elapsed))
+            left.append(max(0.0, self._seconds - self._elapsed()))
         self._progress(
             State(
                 plan=self._plan.plan,

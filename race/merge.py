@@ -34,6 +34,14 @@ class _Cumulative(msgspec.Struct):
     first: int | None = None
 
 
+def findings_of(batch: Batch) -> list[Finding]:
+    return _decode(msgspec.json.decode(batch.result, type=_Cumulative).findings)
+
+
+def _decode(findings: msgspec.Raw) -> list[Finding]:
+    return msgspec.json.decode(findings, type=list[Finding])
+
+
 class Merge:
     """The newest result of each worker, and their sum."""
 
@@ -68,11 +76,7 @@ class Merge:
         arm.accesses = sum(result.accesses for result in self._newest.values())
         arm.counts = self.counts
         arm.first = self.first
-        findings = [
-            finding
-            for result in self._newest.values()
-            for finding in msgspec.json.decode(result.findings, type=list[Finding])
-        ]
+        findings = [finding for result in self._newest.values() for finding in _decode(result.findings)]
         arm.findings = sorted(findings, key=lambda finding: finding.execution)[: self._max_findings]
         # Every worker traced its own first findings; which of them those are depends on the number of workers.
         for finding in arm.findings[self._max_traces :]:

@@ -59,7 +59,7 @@ class Screen(Console):
 
 
 def drop_stdout() -> None:
-    """For when its reader has gone (`race list | head -1`): no error of ours, but at exit Python would flush into it."""
+    """When its reader has gone (`race list | head -1`): no error of ours, but at exit Python would flush into it."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
+import time
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from multiprocessing.process import BaseProcess
@@ -13,6 +14,8 @@ from race import worker
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+PATIENCE = 5.0  # seconds that the workers of a broken pool have to end
 
 
 class LocalPool(Executor):
@@ -45,9 +48,11 @@ class LocalPool(Executor):
 
     def epitaph(self) -> str:
         """How the first worker that died by itself died."""
+        deadline = time.monotonic() + PATIENCE
         for process in self._processes.values():
-            process.join(1)
-            code = process.exitcode
+            # Not join(): while the executor's thread waits for the same process, it can return before there is a code.
+            while (code := process.exitcode) is None and time.monotonic() < deadline:
+                time.sleep(0.01)
             # When one dies, the executor ends the others with SIGTERM.
             if code is not None and code not in (0, -signal.SIGTERM):
                 return f"a worker process died: {_cause(code)}"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from types import TracebackType
-from typing import Protocol
+from typing import Any, Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.table import Column
 
 from race.campaign import State
 
@@ -33,14 +34,19 @@ class Bars:
 
     def __init__(self, console: Console, plans: list[str]) -> None:
         self._progress = Progress(
-            TextColumn("{task.fields[plan]}", markup=False),
-            BarColumn(bar_width=20),
-            TextColumn("{task.fields[counts]}", markup=False),
+            _text("[plan]", max_width=40, overflow="ellipsis"),
+            BarColumn(bar_width=16),
+            _text("[facts][executions]", justify="right"),
+            _text("[facts][rate]", justify="right"),
+            _text("[facts][left]", justify="right"),
+            _text("[facts][findings]", ratio=1, overflow="ellipsis"),
             console=console,
             transient=True,
+            expand=True,
         )
+        waiting = dict.fromkeys(("executions", "rate", "left", "findings"), "")
         self._tasks: dict[str, TaskID] = {
-            plan: self._progress.add_task("", plan=plan, counts="", start=False, total=None) for plan in plans
+            plan: self._progress.add_task("", plan=plan, start=False, total=None, facts=waiting) for plan in plans
         }
 
     def __enter__(self) -> Bars:
@@ -58,7 +64,11 @@ class Bars:
         total = completed = 1.0
         if state.left is not None:
             total, completed = state.executions + state.left * state.rate, state.executions
-        self._progress.update(task, total=total, completed=completed, counts=describe(state))
+        self._progress.update(task, total=total, completed=completed, facts=describe(state))
+
+
+def _text(field: str, **column: Any) -> TextColumn:
+    return TextColumn(f"{{task.fields{field}}}", markup=False, table_column=Column(no_wrap=True, **column))
 
 
 class Lines:
@@ -77,14 +87,17 @@ class Lines:
     def update(self, state: State) -> None:
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + LINE_EVERY
-            self._console.print(f"{state.plan}: {describe(state)}", markup=False, highlight=False, soft_wrap=True)
+            facts = "; ".join(fact for fact in describe(state).values() if fact)
+            self._console.print(f"{state.plan}: {facts}", markup=False, highlight=False, soft_wrap=True)
 
 
-def describe(state: State) -> str:
-    """Executions, rate, findings by oracle, time left."""
+def describe(state: State) -> dict[str, str]:
+    """Executions, rate, time left, and findings by oracle, the most frequent first."""
     of = f" of {state.requested:,}" if state.requested is not None else ""
-    parts = [f"{state.executions:,}{of} executions", f"{state.rate:,.0f}/s"]
-    parts.append(", ".join(f"{name} {n:,}" for name, n in state.counts.items()) or "nothing found")
-    if state.left is not None:
-        parts.append(f"{state.left:.0f} s left")
-    return "; ".join(parts)
+    counts = sorted(state.counts.items(), key=lambda entry: (-entry[1], entry[0]))
+    return {
+        "executions": f"{state.executions:,}{of} executions",
+        "rate": f"{state.rate:,.0f}/s",
+        "left": f"{state.left:.0f} s left" if state.left is not None else "",
+        "findings": ", ".join(f"{name} {n:,}" for name, n in counts) or "nothing found",
+    }

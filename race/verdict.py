@@ -17,6 +17,8 @@ from race.scenario.expect import ANY, Expected
 MIN_EXECUTIONS = 1000  # of an arm; fewer say nothing about a clean result
 SIGNIFICANT = 0.05  # the greatest p-value of a difference that counts
 
+TOO_FEW = f"which is too few to tell (at least {MIN_EXECUTIONS:,})"
+
 STATUS = {"held": 0, "failed": 1, "inconclusive": 3, "incomplete": 4}
 
 IN_ORDER = (
@@ -104,10 +106,10 @@ def _judge_arm(this: Judged, others: Sequence[Arm], situation: Situation) -> tup
     if missing:
         what = _either(missing)
         if arm.executions < MIN_EXECUTIONS:
-            return None, f"{what} was expected and not found, but {_too_few(arm)}"
+            return None, f"{what} was expected and not found in {_executions(arm)}, {TOO_FEW}"
         if situation.interrupted or situation.error:
             return None, f"{what} was expected and not found before the run ended"
-        return False, f"{what} was expected and not found in {arm.executions:,} executions"
+        return False, f"{what} was expected and not found in {_executions(arm)}"
     if expected.clean or expected.never:
         return _judge_clean(arm, [ANY] if expected.clean else expected.never, others, situation, ", as expected")
     return True, f"{found}, as expected"
@@ -117,10 +119,10 @@ def _judge_clean(
     arm: Arm, oracles: Sequence[str], others: Sequence[Arm], situation: Situation, suffix: str
 ) -> tuple[bool | None, str]:
     """The arm did not find any of these oracles. Does that say anything?"""
-    what = f"{'nothing' if ANY in oracles else _either(oracles)} found in {arm.executions:,} executions"
+    what = f"{'nothing' if ANY in oracles else _either(oracles)} found in {_executions(arm)}"
     what = what if ANY in oracles else f"no {what}"
     if arm.executions < MIN_EXECUTIONS:
-        return None, f"{what}, but {_too_few(arm)}"
+        return None, f"{what}, {TOO_FEW}"
     if not situation.can_fail:
         return True, f"{what}{suffix} under model {situation.model}"
     controls = [other for other in others if any(_count(other, name) for name in oracles)]
@@ -152,15 +154,15 @@ def _count(arm: Arm, oracle: str) -> int:
 
 def _found(arm: Arm) -> str:
     counts = ", ".join(f"{name} {n:,}" for name, n in arm.counts.items())
-    return f"{counts} in {arm.executions:,} executions" if counts else f"nothing in {arm.executions:,} executions"
+    return f"{counts or 'nothing'} in {_executions(arm)}"
 
 
 def _either(names: Sequence[str]) -> str:
     return "a finding" if ANY in names else " or ".join(names)
 
 
-def _too_few(arm: Arm) -> str:
-    return f"{arm.executions:,} executions are too few to tell (at least {MIN_EXECUTIONS:,})"
+def _executions(arm: Arm) -> str:
+    return f"{arm.executions:,} execution{'' if arm.executions == 1 else 's'}"
 
 
 def _not_shown(judged: Sequence[Judged], situation: Situation) -> Iterable[str]:

@@ -78,12 +78,12 @@ CLEAN = expected(clean=True)
         (
             [(arm("off", 50, oops=9), FINDS), (arm("on", 50), CLEAN)],
             3,
-            "plan on: nothing found in 50 executions, but 50 executions are too few to tell (at least 1,000)",
+            "plan on: nothing found in 50 executions, which is too few to tell (at least 1,000)",
         ),
         (
             [(arm("off", 50), FINDS)],
             3,
-            "plan off: oops was expected and not found, but 50 executions are too few to tell (at least 1,000)",
+            "plan off: oops was expected and not found in 50 executions, which is too few to tell (at least 1,000)",
         ),
         (
             [(arm("off", oops=5), FINDS), (arm("on"), CLEAN)],
@@ -99,7 +99,8 @@ CLEAN = expected(clean=True)
         (
             [(arm("on"), CLEAN)],
             3,
-            "plan on: nothing found in 100,000 executions, which says little: there is no control arm; add --barriers off",
+            "plan on: nothing found in 100,000 executions, which says little: "
+            "there is no control arm; add --barriers off",
         ),
         (
             [(arm("off", oops=5), None)],

@@ -46,7 +46,8 @@ MISTAKES = [
     ),
     (
         "run freeobj-corruption --barriers on,zs_malloc.class.lock=dmb.ish",
-        'barrier plan "on,zs_malloc.class.lock=dmb.ish": zs_malloc.class.lock is on the lock side and cannot be dmb.ish; '
+        'barrier plan "on,zs_malloc.class.lock=dmb.ish": '
+        "zs_malloc.class.lock is on the lock side and cannot be dmb.ish; "
         "a site of that side can be full, acquire, dmb.ishld, none",
     ),
     ("compare freeobj-corruption --barriers on --barriers on", 'barrier plan "on" is given twice'),

@@ -65,8 +65,8 @@ def test_what_the_scenario_holds_yields_to_the_user_only() -> None:
         ),
         ("on,zzz=none", 'barrier plan "on,zzz=none": no ordering site matches "zzz"; `race sites` lists them'),
         (
-            "on,f.*=nothing",
-            'barrier plan "on,f.*=nothing": unknown strength "nothing" of f.*; did you mean "none"?',
+            "on,f.*=nonne",
+            'barrier plan "on,f.*=nonne": unknown strength "nonne" of f.*; did you mean "none"?',
         ),
         (
             "on,f.class.lock=release",

@@ -84,6 +84,25 @@ def test_several_oracles_each_have_their_row_and_rate() -> None:
     assert "7,612" in text
 
 
+def test_what_was_expected_is_shown_before_other_findings() -> None:
+    document = compared()
+    other = [Finding(execution=n, oracle="free-list", message=f"cycle {n}", trace=["of a cycle"]) for n in range(5)]
+    document.arms[0].findings = [*other, *document.arms[0].findings]
+    text = plain(document)
+    assert text.index("execution 1: garbage-freeobj") < text.index("cycle 0")
+    assert "cycle 1" not in text
+    assert "migrator | allocator" in text
+    assert "of a cycle" not in text
+
+
+def test_a_long_step_of_a_trace_is_folded_and_indented() -> None:
+    document = compared()
+    document.arms[0].findings[0].trace = ["#1     migrator    " + "word " * 30]
+    lines = plain(document).splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith("  #1     migrator    word"))
+    assert lines[start + 1].startswith("          word")
+
+
 def test_an_interrupted_run_says_so_and_an_arm_without_executions_too() -> None:
     document = compared()
     document.interrupted = True

@@ -1,4 +1,4 @@
-"""A mistake in a scenario file gives one line: the file, the path in it, what is wrong and how to mend it; exit status 2."""
+"""A mistake in a scenario file: one line (the file, the path in it, what is wrong, how to mend it) and status 2."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ MISTAKES = {
     "field of another operation": Mistake(
         '"free", slot = "own"',
         '"free", slot = "own", page = 1',
-        '$.threads[1].steps[1].page: unknown field; known: op, slot',
+        "$.threads[1].steps[1].page: unknown field; known: op, slot",
     ),
     "missing field": Mistake(
         ', slot = "kept", page = 1', ', slot = "kept"', '$.threads[0].steps[0]: field "page" is missing'
@@ -45,7 +45,9 @@ MISTAKES = {
     "wrong type": Mistake("page = 1", 'page = "1"', "$.threads[0].steps[0].page: expected an integer, got a string"),
     "table instead of a list": Mistake(STEP, "steps = {}", "$.threads[1].steps: expected an array, got a table"),
     "not a name": Mistake(
-        'name = "user"', 'name = "a user"', "$.threads[1].name: expected a name: a letter, then letters, digits, - and _"
+        'name = "user"',
+        'name = "a user"',
+        "$.threads[1].name: expected a name: a letter, then letters, digits, - and _",
     ),
     "unknown operation": Mistake(
         'op = "migrate"',
@@ -82,7 +84,9 @@ MISTAKES = {
         "",
         "$.objects.block: give its size, or its class as { pages = 2, objects = 3 }",
     ),
-    "object of two sizes": Mistake("class = {", "size = 40\nclass = {", "$.objects.block: give size or class, not both"),
+    "object of two sizes": Mistake(
+        "class = {", "size = 40\nclass = {", "$.objects.block: give size or class, not both"
+    ),
     "no such class": Mistake(
         "pages = 2, objects = 3",
         "pages = 2, objects = 4",
@@ -107,11 +111,14 @@ MISTAKES = {
     ),
     "slot of two threads": Mistake(
         STEP,
-        'steps = [{ op = "free", slot = "kept" }]\n[[threads]]\nname = "other"\nsteps = [{ op = "read", slot = "kept" }]',
+        'steps = [{ op = "free", slot = "kept" }]\n\n'
+        '[[threads]]\nname = "other"\nsteps = [{ op = "read", slot = "kept" }]',
         '$.threads[2].steps[0].slot: slot "kept" belongs to thread "user"; a slot may be used by one thread only',
     ),
     "misspelt slot": Mistake(
-        MOVE, MOVE.replace("kept", "kapt"), '$.threads[0].steps[0].slot: slot "kapt" is empty here; did you mean "kept"?'
+        MOVE,
+        MOVE.replace("kept", "kapt"),
+        '$.threads[0].steps[0].slot: slot "kapt" is empty here; did you mean "kept"?',
     ),
     "empty slot": Mistake(
         '"free", slot = "own"',
@@ -194,7 +201,9 @@ MISTAKES = {
         'clean = true\n\n[[expect]]\nplan = "on,zs_malloc.class.lock=acquire"\nfind-any = true',
         '$.expect[1]: expect[0] speaks of plan "on,zs_malloc.class.lock=acquire" under model armv8 already',
     ),
-    "not TOML": Mistake("[pool]", "[pool", "not TOML: Expected ']' at the end of a table declaration (at line 3, column 6)"),
+    "not TOML": Mistake(
+        "[pool]", "[pool", "not TOML: Expected ']' at the end of a table declaration (at line 3, column 6)"
+    ),
 }
 
 

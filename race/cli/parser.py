@@ -92,7 +92,7 @@ def _add_campaign_options(verb: argparse.ArgumentParser) -> None:
         "--executions",
         metavar="N",
         type=values.integer(1),
-        help="executions of each plan; without this and --seconds: 100,000, or what 6.5 s a plan allow",
+        help="executions of each plan; without this and --seconds: 200,000, or what 6.5 s a plan allow",
     )
     verb.add_argument("--seconds", metavar="S", type=values.seconds, help="time for all plans together")
     verb.add_argument("--seed", metavar="N", type=values.integer(0, values.MAX_SEED), default=1, help="default: 1")

@@ -90,7 +90,7 @@ def _arms(document: Document) -> Iterator[str]:
 
 
 def _findings(arm: Arm) -> Iterator[str]:
-    for i, finding in enumerate(arm.findings[: words.SHOWN_FINDINGS]):
+    for i, finding in enumerate(words.shown_findings(arm)):
         if i == 0:
             yield from ["", f"### First findings of plan {code(arm.plan)}", ""]
         yield f"- execution {words.count(finding.execution)}: **{escaped(finding.oracle)}**: {escaped(finding.message)}"

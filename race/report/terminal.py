@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 
 from rich.box import Box
@@ -51,7 +52,7 @@ def _sections(document: Document, width: int) -> Iterator[RenderableType]:
         yield from _bullets("Difference (Fisher's exact test, two-sided)", map(words.difference, document.differences))
     for arm in document.arms:
         yield from _findings(arm)
-    yield from _trace(document)
+    yield from _trace(document, width)
     yield from _verdict(document)
     yield from _repeat(document, width)
 
@@ -116,7 +117,7 @@ def _hits(arm: Arm, oracle: str) -> str:
 
 
 def _findings(arm: Arm) -> Iterator[RenderableType]:
-    for i, finding in enumerate(arm.findings[: words.SHOWN_FINDINGS]):
+    for i, finding in enumerate(words.shown_findings(arm)):
         if i == 0:
             yield _heading(f"First findings of plan {arm.plan}")
         yield Padding(Text(_title(finding)), (0, 0, 0, 2))
@@ -129,14 +130,15 @@ def _title(finding: Finding) -> str:
     return f"execution {words.count(finding.execution)}: {finding.oracle}: {finding.message}"
 
 
-def _trace(document: Document) -> Iterator[RenderableType]:
+def _trace(document: Document, width: int) -> Iterator[RenderableType]:
     found = words.first_trace(document)
     if found is None:
         return
     arm, finding = found
     yield _heading(f"What happened in execution {words.count(finding.execution)} of plan {arm.plan}")
     for line in finding.trace:
-        yield Padding(Text(line, overflow="fold"), (0, 0, 0, 2))
+        folded = textwrap.wrap(line, width - 2, subsequent_indent=" " * 8, break_on_hyphens=False) or [""]
+        yield Padding(Text("\n".join(folded), overflow="fold"), (0, 0, 0, 2))
 
 
 def _verdict(document: Document) -> Iterator[RenderableType]:
@@ -153,10 +155,13 @@ def _verdict(document: Document) -> Iterator[RenderableType]:
 def _repeat(document: Document, width: int) -> Iterator[RenderableType]:
     yield _heading("To repeat it")
     yield _command(words.repeat_command(document), width)
-    found = next((arm for arm in document.arms if arm.first is not None), None)
-    if found is not None and (command := words.finding_command(document, found)):
-        yield Padding(Text(f"no further than the first finding of plan {found.plan}:", style="dim"), (0, 0, 0, 2))
-        yield _command(command, width)
+    for arm in document.arms:
+        if command := words.finding_command(document, arm):
+            last = words.shown_findings(arm)[0]
+            text = f"no further than the first {last.oracle} of plan {arm.plan}:"
+            yield Padding(Text(text, style="dim"), (0, 0, 0, 2))
+            yield _command(command, width)
+            return
 
 
 def _command(command: str, width: int) -> RenderableType:

@@ -20,7 +20,7 @@ STATUSES = {
     "inconclusive": "this run cannot tell",
     "incomplete": "the run was not completed",
 }
-SHOWN_FINDINGS = 3  # of each arm
+SHOWN_FINDINGS = 3  # of an arm, of the oracle that it is about; one of each other oracle
 SMALLEST_P = 1e-15
 
 
@@ -179,8 +179,13 @@ def facts(finding: Finding) -> list[tuple[str, str]]:
 
 
 def first_trace(document: Document) -> tuple[Arm, Finding] | None:
-    """The first finding that has a trace, in the order of the arms."""
-    return next(((arm, finding) for arm in document.arms for finding in arm.findings if finding.trace), None)
+    """The first finding that has a trace, in the order of the arms; one of what the arm is about if it has one."""
+    for arm in document.arms:
+        traced = [finding for finding in arm.findings if finding.trace]
+        if traced:
+            oracle = main_oracle(arm)
+            return arm, next((finding for finding in traced if finding.oracle == oracle), traced[0])
+    return None
 
 
 def repeat_command(document: Document) -> str:
@@ -203,9 +208,30 @@ def shell_lines(command: str, width: int) -> list[str]:
     return lines
 
 
+def main_oracle(arm: Arm) -> str | None:
+    """The oracle that the arm is about: the first expected one that fired, or that of its first finding."""
+    expected_ones = arm.expectation.find if arm.expectation else []
+    fired = {finding.oracle for finding in arm.findings}
+    first = arm.findings[0].oracle if arm.findings else None
+    return next((oracle for oracle in expected_ones if oracle in fired), first)
+
+
+def shown_findings(arm: Arm) -> list[Finding]:
+    """Those of the oracle that the arm is about first, then the first of each other oracle."""
+    oracle = main_oracle(arm)
+    shown = [finding for finding in arm.findings if finding.oracle == oracle][:SHOWN_FINDINGS]
+    seen = {oracle}
+    for finding in arm.findings:
+        if finding.oracle not in seen:
+            seen.add(finding.oracle)
+            shown.append(finding)
+    return shown
+
+
 def more_findings(arm: Arm) -> str | None:
-    more = arm.hits - min(len(arm.findings), SHOWN_FINDINGS)
-    return f"and {count(more)} more" if arm.findings and more > 0 else None
+    shown = shown_findings(arm)
+    more = arm.hits - len(shown)
+    return f"and {count(more)} more" if shown and more > 0 else None
 
 
 def _has_option(command: Iterable[str], option: str) -> bool:
@@ -213,11 +239,12 @@ def _has_option(command: Iterable[str], option: str) -> bool:
 
 
 def finding_command(document: Document, arm: Arm) -> str | None:
-    """Runs up to and including the arm's first finding, and no further."""
-    if arm.first is None:
+    """Runs up to and including the first finding of what the arm is about, and no further."""
+    findings = shown_findings(arm)
+    if not findings:
         return None
     options = ["--engine", document.engine, "--model", document.model, "--barriers", arm.plan]
-    size = ["--seed", str(document.seed), "--executions", str(arm.first + 1)]
+    size = ["--seed", str(document.seed), "--executions", str(findings[0].execution + 1)]
     return shlex.join(["race", "run", scenario_argument(document), *options, *size])
 
 
