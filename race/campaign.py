@@ -14,10 +14,9 @@ from typing import Protocol
 from uuid import uuid4
 
 from race.errors import RunError
-from race.merge import ArmResult, Merge, findings_of
-from race.results import Finding
+from race.merge import ArmResult, Merge
 from race.schedule import BatchSize, Numbers, Shard
-from race.worker import Batch, Range, run_batch
+from race.worker import Batch, run_batch
 
 POLL = 0.1  # seconds between looks at the clock and at the interruption flag
 GRACE = 10.0  # seconds that cancelled batches have to come back
@@ -137,8 +136,6 @@ class _Arm:
         try:
             self._run_batches()
             self._merge.write(self.result)
-            if not self._stop.is_set():
-                self._trace_firsts()
         except BrokenExecutor:
             self._merge.write(self.result)
             # A signal that meant the whole process group has ended the workers too: no fault of theirs.
@@ -167,18 +164,6 @@ class _Arm:
                 ending = True
                 self._drop_waiting()
 
-    def _trace_firsts(self) -> None:
-        """Each oracle's first finding gets its steps, by running that execution once more."""
-        firsts: dict[str, Finding] = {}
-        for finding in self.result.findings:
-            firsts.setdefault(finding.oracle, finding)
-        again = [(finding, self._submit(uuid4().hex, [(finding.execution, 1)])) for finding in firsts.values()]
-        for finding, future in again:
-            finding.trace = findings_of(future.result())[0].trace
-
-    def _submit(self, arm: str, ranges: list[Range]) -> Future[Batch]:
-        return self._workers.executor.submit(run_batch, arm, self._plan.native, ranges)
-
     def _hand_out(self) -> None:
         while len(self._pending) < 2 * self._workers.jobs:
             total = self._numbers.total
@@ -186,7 +171,7 @@ class _Arm:
             ranges = self._numbers.take(self._size.next(left))
             if not ranges:
                 return
-            self._pending.append(self._submit(self._name, ranges))
+            self._pending.append(self._workers.executor.submit(run_batch, self._name, self._plan.native, ranges))
 
     def _take_in(self, future: Future[Batch]) -> None:
         batch = future.result()

@@ -34,16 +34,8 @@ class _Cumulative(msgspec.Struct):
     first: int | None = None
 
 
-def findings_of(batch: Batch) -> list[Finding]:
-    return _decode(msgspec.json.decode(batch.result, type=_Cumulative).findings)
-
-
-def _decode(findings: msgspec.Raw) -> list[Finding]:
-    return msgspec.json.decode(findings, type=list[Finding])
-
-
 class Merge:
-    """The newest result of each worker, and their sum."""
+    """The newest result of each worker, and their sum. The limits are for each oracle."""
 
     def __init__(self, max_findings: int, max_traces: int) -> None:
         self._newest: dict[str, _Cumulative] = {}
@@ -76,8 +68,17 @@ class Merge:
         arm.accesses = sum(result.accesses for result in self._newest.values())
         arm.counts = self.counts
         arm.first = self.first
-        findings = [finding for result in self._newest.values() for finding in _decode(result.findings)]
-        arm.findings = sorted(findings, key=lambda finding: finding.execution)[: self._max_findings]
-        # Every worker traced its own first findings; which of them those are depends on the number of workers.
-        for finding in arm.findings[self._max_traces :]:
-            finding.trace = []
+        findings = [
+            finding
+            for result in self._newest.values()
+            for finding in msgspec.json.decode(result.findings, type=list[Finding])
+        ]
+        findings.sort(key=lambda finding: finding.execution)
+        kept: Counter[str] = Counter()
+        for finding in findings:
+            kept[finding.oracle] += 1
+            # Every worker traced its own first findings; which of them those are depends on the number of workers.
+            if kept[finding.oracle] > self._max_traces:
+                finding.trace = []
+            if kept[finding.oracle] <= self._max_findings:
+                arm.findings.append(finding)

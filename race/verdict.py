@@ -63,7 +63,8 @@ def judge(judged: Sequence[Judged], situation: Situation) -> Verdict:
         others = [other.arm for other in judged if other is not this]
         outcome, why = _judge_arm(this, others, situation)
         met.append(outcome)
-        reasons.append(f"plan {this.arm.plan}: {why}")
+        note = f" ({this.expected.note})" if outcome and this.expected and this.expected.note else ""
+        reasons.append(f"plan {this.arm.plan}: {why}{note}")
         if (e := this.expected) is not None:
             this.arm.expectation = Expectation(
                 find=list(e.find), clean=e.clean, never=list(e.never), met=outcome, why=why

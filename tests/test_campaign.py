@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ from race.scenario.native_plan import MAX_TRACES, native_plan
 from race.schedule import Shard
 
 EXECUTIONS = 1500
+MAX_FINDINGS = 20  # of each oracle
 PLANS = ["off", "on"]
 
 
@@ -58,7 +60,9 @@ def arms(known: Catalog) -> list[ArmPlan]:
     return [
         ArmPlan(
             plan,
-            native_plan(scenario, resolve(plan, known.sites, scenario.held), model="armv8", seed=3, max_findings=20),
+            native_plan(
+                scenario, resolve(plan, known.sites, scenario.held), model="armv8", seed=3, max_findings=MAX_FINDINGS
+            ),
         )
         for plan in PLANS
     ]
@@ -68,7 +72,12 @@ def settings(
     *, executions: int | None = EXECUTIONS, seconds: float | None = None, first: int = 0, shard: Shard | None = None
 ) -> Settings:
     return Settings(
-        executions=executions, seconds=seconds, max_findings=20, max_traces=MAX_TRACES, first=first, shard=shard
+        executions=executions,
+        seconds=seconds,
+        max_findings=MAX_FINDINGS,
+        max_traces=MAX_TRACES,
+        first=first,
+        shard=shard,
     )
 
 
@@ -103,12 +112,19 @@ def test_the_race_shows_without_barriers_only(alone: CampaignResult) -> None:
     assert off.first == off.findings[0].execution
 
 
-def test_the_first_findings_of_all_and_of_each_oracle_have_a_trace(alone: CampaignResult) -> None:
+def test_the_first_finding_of_each_oracle_has_its_steps(alone: CampaignResult) -> None:
     seen: set[str] = set()
-    for i, finding in enumerate(alone.arms[0].findings):
-        assert bool(finding.trace) == (i < MAX_TRACES or finding.oracle not in seen)
+    for finding in alone.arms[0].findings:
+        assert bool(finding.trace) == (finding.oracle not in seen)
         seen.add(finding.oracle)
     assert len(seen) > 1
+
+
+def test_the_limit_of_findings_is_for_each_oracle(alone: CampaignResult) -> None:
+    off = alone.arms[0]
+    kept = Counter(finding.oracle for finding in off.findings)
+    assert kept == {oracle: min(n, MAX_FINDINGS) for oracle, n in off.counts.items()}
+    assert max(off.counts.values()) > MAX_FINDINGS
 
 
 @pytest.mark.parametrize("jobs", [1, 2, 3])
@@ -139,8 +155,10 @@ def test_shards_together_find_what_one_machine_finds(arms: list[ArmPlan], alone:
     assert sum(part.accesses for part in parts) == whole.accesses
     assert {name: sum(part.counts.get(name, 0) for part in parts) for name in whole.counts} == whole.counts
     assert min(part.first for part in parts if part.first is not None) == whole.first
-    numbers = sorted(finding.execution for part in parts for finding in part.findings)
-    assert numbers[: len(whole.findings)] == [finding.execution for finding in whole.findings]
+    for oracle in whole.counts:
+        first = [finding.execution for finding in whole.findings if finding.oracle == oracle]
+        found_by_shards = sorted(f.execution for part in parts for f in part.findings if f.oracle == oracle)
+        assert found_by_shards[: len(first)] == first
 
 
 def test_one_execution_alone_is_the_same_as_in_the_whole_run(arms: list[ArmPlan], alone: CampaignResult) -> None:

@@ -142,7 +142,7 @@ def test_the_command_is_repeated_with_its_seed() -> None:
     command = words.finding_command(document, document.arms[0])
     assert command is not None
     assert shlex.split(command)[:3] == ["race", "run", "my scenario.toml"]
-    assert shlex.split(command)[-2:] == ["--executions", "2"]
+    assert shlex.split(command)[-2:] == ["--execution", "1"]
     assert words.finding_command(document, document.arms[1]) is None
 
 

@@ -29,7 +29,7 @@ void Scenario::thread(unsigned cpu) {
 
 const char* Scenario::thread_name(unsigned cpu) const {
   if (cpu < plan_.threads.size()) return plan_.threads[cpu].name.c_str();
-  return cpu == plan_.threads.size() ? "worker" : "end of the execution";
+  return cpu == plan_.threads.size() ? "worker" : "(the end)";
 }
 
 std::uint32_t Scenario::words_needed(const Plan& plan) {

@@ -65,7 +65,10 @@ def _run(arms: list[ArmPlan], jobs: int, settings: Settings) -> CampaignResult:
 
 
 def _plans(options: argparse.Namespace, scenario: Scenario, catalog: native.Catalog) -> dict[str, Strengths]:
-    wanted = [options.barriers] if options.verb == "run" else options.barriers or ["off", "on"]
+    if options.verb == "run":
+        wanted = [options.barriers]
+    else:
+        wanted = options.barriers or scenario.tables.compare or ["off", "on"]
     plans: dict[str, Strengths] = {}
     for text in wanted:
         if text in plans:

@@ -115,8 +115,8 @@ def _add_campaign_options(verb: argparse.ArgumentParser) -> None:
         "--max-findings",
         metavar="N",
         type=values.integer(1, 1_000_000),
-        default=1000,
-        help="how many findings of a plan are kept with their details (default: 1000); all are counted",
+        default=100,
+        help="how many findings of a plan and oracle are kept with their details (default: 100); all are counted",
     )
     verb.add_argument("--json", metavar="FILE", help="write the result document there (- is standard output)")
     _add_report_outputs(verb)

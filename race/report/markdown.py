@@ -52,10 +52,10 @@ def _lines(document: Document) -> Iterator[str]:
     yield from (f"- {escaped(reason)}" for reason in verdict.reasons)
     yield ""
     yield from _arms(document)
-    if document.differences:
-        yield from _list("Difference (Fisher's exact test, two-sided)", map(words.difference, document.differences))
-    for arm in document.arms:
-        yield from _findings(arm)
+    if tests := words.shown_differences(document):
+        yield from _list("Difference (Fisher's exact test, two-sided)", map(words.difference, tests))
+    for arm, findings in words.arms_findings(document):
+        yield from _findings(arm, findings)
     yield from _trace(document)
     yield from _list("What was shown", words.shown(document))
     if verdict.not_shown:
@@ -89,13 +89,13 @@ def _arms(document: Document) -> Iterator[str]:
     yield from table(rows)
 
 
-def _findings(arm: Arm) -> Iterator[str]:
-    for i, finding in enumerate(words.shown_findings(arm)):
+def _findings(arm: Arm, findings: Sequence[Finding]) -> Iterator[str]:
+    for i, finding in enumerate(findings):
         if i == 0:
             yield from ["", f"### First findings of plan {code(arm.plan)}", ""]
         yield f"- execution {words.count(finding.execution)}: **{escaped(finding.oracle)}**: {escaped(finding.message)}"
         yield from (f"  - {label}: {_fact(label, text)}" for label, text in words.facts(finding))
-    if more := words.more_findings(arm):
+    if more := words.more_findings(arm, findings):
         yield f"- {more}"
 
 

@@ -48,10 +48,10 @@ def _sections(document: Document, width: int) -> Iterator[RenderableType]:
     for i in range(0, len(document.arms), side_by_side):
         yield Text()
         yield _arms(document, document.arms[i : i + side_by_side])
-    if document.differences:
-        yield from _bullets("Difference (Fisher's exact test, two-sided)", map(words.difference, document.differences))
-    for arm in document.arms:
-        yield from _findings(arm)
+    if tests := words.shown_differences(document):
+        yield from _bullets("Difference (Fisher's exact test, two-sided)", map(words.difference, tests))
+    for arm, findings in words.arms_findings(document):
+        yield from _findings(arm, findings)
     yield from _trace(document, width)
     yield from _verdict(document)
     yield from _repeat(document, width)
@@ -116,13 +116,13 @@ def _hits(arm: Arm, oracle: str) -> str:
     return f"{words.count(hits)} = {words.rate(interval)}"
 
 
-def _findings(arm: Arm) -> Iterator[RenderableType]:
-    for i, finding in enumerate(words.shown_findings(arm)):
+def _findings(arm: Arm, findings: Sequence[Finding]) -> Iterator[RenderableType]:
+    for i, finding in enumerate(findings):
         if i == 0:
             yield _heading(f"First findings of plan {arm.plan}")
         yield Padding(Text(_title(finding)), (0, 0, 0, 2))
         yield Padding(_pairs(words.facts(finding)), (0, 0, 0, 2))
-    if more := words.more_findings(arm):
+    if more := words.more_findings(arm, findings):
         yield Padding(Text(more), (0, 0, 0, 2))
 
 
@@ -157,8 +157,8 @@ def _repeat(document: Document, width: int) -> Iterator[RenderableType]:
     yield _command(words.repeat_command(document), width)
     for arm in document.arms:
         if command := words.finding_command(document, arm):
-            last = words.shown_findings(arm)[0]
-            text = f"no further than the first {last.oracle} of plan {arm.plan}:"
+            first = words.shown_findings(arm)[0]
+            text = f"the first {first.oracle} of plan {arm.plan} alone:"
             yield Padding(Text(text, style="dim"), (0, 0, 0, 2))
             yield _command(command, width)
             return

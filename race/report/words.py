@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from race.results import Arm, Difference, Document, Expectation, Finding, Interval
 from race.stats import CONFIDENCE, zero_hit_bound
@@ -128,6 +128,12 @@ def first_finding(document: Document, arm: Arm) -> str:
     return text if took is None else f"{text}, after {seconds(took)}"
 
 
+def shown_differences(document: Document) -> list[Difference]:
+    """Those in any finding and in the oracles that some arm is expected to find; the document has the others too."""
+    expected_ones = {name for arm in document.arms if arm.expectation for name in arm.expectation.find}
+    return [test for test in document.differences if test.oracle == "any" or test.oracle in expected_ones]
+
+
 def difference(test: Difference) -> str:
     what = "any finding" if test.oracle == "any" else test.oracle
     judgement = "unlikely to be chance" if test.p_value < 1 - CONFIDENCE else "may well be chance"
@@ -228,8 +234,16 @@ def shown_findings(arm: Arm) -> list[Finding]:
     return shown
 
 
-def more_findings(arm: Arm) -> str | None:
-    shown = shown_findings(arm)
+def arms_findings(document: Document) -> list[tuple[Arm, list[Finding]]]:
+    """What to show of each arm: of the first that found something a selection, of the others one finding."""
+    shown: list[tuple[Arm, list[Finding]]] = []
+    for arm in document.arms:
+        if findings := shown_findings(arm):
+            shown.append((arm, findings[:1] if shown else findings))
+    return shown
+
+
+def more_findings(arm: Arm, shown: Sequence[Finding]) -> str | None:
     more = arm.hits - len(shown)
     return f"and {count(more)} more" if shown and more > 0 else None
 
@@ -239,12 +253,12 @@ def _has_option(command: Iterable[str], option: str) -> bool:
 
 
 def finding_command(document: Document, arm: Arm) -> str | None:
-    """Runs up to and including the first finding of what the arm is about, and no further."""
+    """Runs the execution alone that the report shows of this arm."""
     findings = shown_findings(arm)
     if not findings:
         return None
     options = ["--engine", document.engine, "--model", document.model, "--barriers", arm.plan]
-    size = ["--seed", str(document.seed), "--executions", str(findings[0].execution + 1)]
+    size = ["--seed", str(document.seed), "--execution", str(findings[0].execution)]
     return shlex.join(["race", "run", scenario_argument(document), *options, *size])
 
 

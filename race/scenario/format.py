@@ -172,4 +172,5 @@ class ScenarioFile(Table, kw_only=True):
     setup: list[AnyStep] = []
     threads: Annotated[list[Thread], Meta(min_length=1, max_length=MAX_THREADS)]
     oracles: Oracles | None = None
+    compare: list[str] = []  # the plans of `race compare`; empty: off and on
     expect: list[Expect] = []

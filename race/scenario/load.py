@@ -10,7 +10,7 @@ import race
 from race.errors import InputError
 from race.names import advice
 from race.native import Catalog
-from race.plan import Strengths, resolve_held
+from race.plan import Strengths, resolve, resolve_held
 from race.scenario import sizes
 from race.scenario.check import check
 from race.scenario.decode import Problem, decode
@@ -93,6 +93,7 @@ def load(source: Source, catalog: Catalog, page_size: int | None = None) -> Scen
         slots = check(tables, sized)
         enabled = _enabled(tables, catalog)
         held = _held(decoded.sites, catalog)
+        _check_compare(tables.compare, catalog, held)
         expected = resolve_expectations(tables.expect, catalog.sites, held, catalog.oracle_names, enabled)
     except Problem as problem:
         raise InputError(f"{source.shown}: {problem}") from None
@@ -114,6 +115,16 @@ def _held(wanted: dict[str, str], catalog: Catalog) -> Strengths:
         return resolve_held(wanted, catalog.sites)
     except InputError as error:
         raise Problem("$.sites", str(error)) from None
+
+
+def _check_compare(plans: list[str], catalog: Catalog, held: Strengths) -> None:
+    for i, plan in enumerate(plans):
+        try:
+            resolve(plan, catalog.sites, held)
+        except InputError as error:
+            raise Problem(f"$.compare[{i}]", str(error)) from None
+        if plan in plans[:i]:
+            raise Problem(f"$.compare[{i}]", f'plan "{plan}" is given twice')
 
 
 def sha256(source: Source) -> str:

@@ -11,7 +11,7 @@ from race.scenario.format import AnyStep
 from race.scenario.load import Scenario
 
 VERSION = 1
-MAX_TRACES = 3  # findings of an arm that come with their steps
+MAX_TRACES = 1  # findings of an arm, of each oracle, that come with their steps
 
 
 def native_plan(scenario: Scenario, strengths: Strengths, *, model: str, seed: int, max_findings: int) -> bytes:
