@@ -55,11 +55,13 @@ template <class M>
 void Zsmalloc<M>::insert_zspage(Class c, Zspage z, Fullness f) {
   stat_add(c, f, 1);
   const auto list = fullness_list(c, f);
-  const Zspage head = first_in(c, f);
-  if (head && z[&zspage<M>::inuse].load() < head[&zspage<M>::inuse].load())
-    kernel::list_add<M>(z[&zspage<M>::list], head[&zspage<M>::list]);
-  else
-    kernel::list_add<M>(z[&zspage<M>::list], list);
+  if (const Zspage head = first_in(c, f)) {
+    // One access a statement: the order of two in one expression is the compiler's, and executions must not depend on it.
+    const u32 mine = z[&zspage<M>::inuse].load();
+    const u32 first = head[&zspage<M>::inuse].load();
+    if (mine < first) return kernel::list_add<M>(z[&zspage<M>::list], head[&zspage<M>::list]);
+  }
+  kernel::list_add<M>(z[&zspage<M>::list], list);
 }
 
 template <class M>
