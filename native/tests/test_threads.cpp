@@ -20,7 +20,7 @@ constexpr std::uint32_t rounds = 1500;
 #elif defined(__SANITIZE_ADDRESS__)
 constexpr std::uint32_t rounds = 6000;
 #else
-constexpr std::uint32_t rounds = 20'000;
+constexpr std::uint32_t rounds = 60'000;
 #endif
 
 struct Object {

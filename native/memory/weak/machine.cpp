@@ -11,7 +11,18 @@ namespace race::weak {
 constinit thread_local Machine* current = nullptr;
 
 Machine::Machine(Model model, std::uint32_t words)
-    : words_(words), live_(words), journal_(4096), model_(model), cpus_(max_cpus), pool_(1) {}
+    : count_(words), all_words_(words), all_live_(words), model_(model), cpus_(max_cpus), pool_(1) {
+  words_ = all_words_.data();
+  live_ = all_live_.data();
+  grow_journal();
+  for (unsigned n = 0; n < max_cpus; ++n) cpus_[n].bit = 1u << n;
+}
+
+void Machine::grow_journal() {
+  all_writes_.resize(std::max<std::size_t>(4096, 2 * all_writes_.size()));
+  journal_ = all_writes_.data();
+  journal_size_ = static_cast<Time>(all_writes_.size());
+}
 
 // ---------------------------------------------------------------- the life of an execution
 
@@ -133,7 +144,7 @@ void Machine::commit_held(std::uint32_t n) {
   c.held_releases -= h.release ? 1 : 0;
   --held_count_;
   free_held_.push_back(n);
-  commit(h.word, h.value, h.cpu);
+  commit(h.word, h.value, c);
   if (h.release) c.release = now_;
   if (trace != nullptr) {
     const Event& store = trace->events[h.issue];
@@ -214,7 +225,7 @@ Machine::Loaded Machine::load_slow(std::uint32_t i, Time floor, Order order) {
     result.value = h.value;
     result.view = std::max({floor, h.address_view, h.data_view});
   } else {
-    const auto me = static_cast<std::uint16_t>(cpu_bit_);
+    const std::uint32_t me = cpu_bit_;
     if (model_ == Model::armv8 && !c.want_newest && read > floor && (journal_[read].seen & me) == 0) {
       std::uint32_t versions = 1;
       for (Time t = read; t > floor && (journal_[t].seen & me) == 0; t = journal_[t].older) ++versions;
@@ -239,7 +250,7 @@ Machine::Loaded Machine::load_slow(std::uint32_t i, Time floor, Order order) {
 
 void Machine::store_slow(std::uint32_t i, Time address_view, Loaded data, Order order, bool asked) {
   const bool release = releases(order);
-  bool held = asked && chooser.ask(Choice::delay, 2) != 0;
+  bool held = asked && model_ != Model::sc && chooser.ask(Choice::delay, 2) != 0;
   if (cpu_->oldest != 0 && !held) {
     const Held& oldest = pool_[cpu_->oldest];
     held = model_ == Model::tso || release || oldest.epoch != cpu_->epoch ||
@@ -250,7 +261,7 @@ void Machine::store_slow(std::uint32_t i, Time address_view, Loaded data, Order 
     issue = trace->add({Event::Kind::store, static_cast<std::uint8_t>(current()), cpu_->site, cpu_->function, address_of(i),
                         data.value, 0, now_, data.source, 0, false, held, false});
   if (held) return hold(i, address_view, data, release, issue);
-  commit(i, data.value, current());
+  commit(i, data.value, *cpu_);
   if (release) cpu_->release = now_;
   if (trace != nullptr) {
     trace->writer.resize(now_ + 1);
@@ -270,7 +281,7 @@ void Machine::traced_rmw(std::uint32_t i, std::uint64_t old, bool wrote, Loaded&
 // DMB ISH: everything before it is done, and later loads are no earlier. ISHLD: later accesses are no earlier than the loads
 // before it. ISHST: later stores commit after the stores before it.
 void Machine::fence(Fence f) {
-  step(true);
+  step<true>();
   Cpu& c = *cpu_;
   switch (f) {
     case Fence::ish:
@@ -390,9 +401,9 @@ void Machine::poke(std::uint64_t address, std::uint64_t value) {
   if (words_[i].pending != 0)
     if (const std::uint32_t held = own_held(i)) drain_through(current(), held);
   const Time own = cpus_[0].own;
-  commit(i, value, 0);
+  commit(i, value, cpus_[0]);
   cpus_[0].own = own;
-  journal_[now_].seen = 0xffff;
+  journal_[now_].seen = ~0u;
   if (trace != nullptr) trace->writer.resize(now_ + 1);
 }
 
@@ -405,7 +416,7 @@ std::uint64_t Machine::allocate(const char* name, std::uint32_t words, std::uint
       break;
     }
   std::uint32_t first;
-  if (words_.size() - heap_.top > words) {
+  if (count_ - heap_.top > words) {
     first = heap_.top;
     heap_.top += words + 1;  // a dead word between regions: running over an end is an oops
     heap_.regions.push_back({first, words, name, serial, words / elements});

@@ -43,8 +43,7 @@ struct Write {
   std::uint64_t old_value;
   std::uint32_t word;
   Time older;          // time of the write that it replaced
-  std::uint16_t seen;  // CPUs that have read or made this write or a newer one: they may not read an older one
-  std::uint8_t cpu;
+  std::uint32_t seen;  // CPUs that have read or made this write or a newer one: they may not read an older one
 };
 
 // A store that has been issued and not committed.
@@ -75,6 +74,7 @@ struct Cpu {
   bool read_stale = false;   // the last load did not read the newest value
   bool daemon = false;       // may wait for ever
   std::uint32_t waits_for = 0;  // word
+  std::uint32_t bit = 0;        // 1 << its number
   const char* function = "";
   SiteId site = no_site;
   std::vector<std::uint32_t> held;  // in no order
@@ -147,8 +147,11 @@ class Machine {
     Time view;
     std::uint32_t source;
   };
-  Loaded load(std::uint64_t address, Time address_view, Order order, bool synchronises);
-  void store(std::uint64_t address, Time address_view, Loaded data, Order order, bool synchronises);
+  // Sync: a synchronising access; preemptions are drawn apart for these.
+  template <bool Sync>
+  Loaded load(std::uint64_t address, Time address_view, Order order);
+  template <bool Sync>
+  void store(std::uint64_t address, Time address_view, Loaded data, Order order);
   template <class F>
   Loaded rmw(std::uint64_t address, Time address_view, Order order, F next);  // next(old, &value) -> does it write
   void fence(Fence f);
@@ -170,29 +173,31 @@ class Machine {
 
  private:
   static std::uint32_t index(std::uint64_t address) { return static_cast<std::uint32_t>((address - address_base) >> 3); }
-  bool mapped(std::uint64_t a) const { return (a - address_base) >> 3 < words_.size() && (a & 7) == 0; }
+  bool mapped(std::uint64_t a) const { return (a - address_base) >> 3 < count_ && (a & 7) == 0; }
   std::uint32_t checked(std::uint64_t address, const char* what) {
     const std::uint64_t i = (address - address_base) >> 3;
-    if (i >= words_.size() || live_[i] == 0 || (address & 7) != 0) [[unlikely]] bad_access(address, what);
+    if (i >= count_ || live_[i] == 0 || (address & 7) != 0) [[unlikely]] bad_access(address, what);
     return static_cast<std::uint32_t>(i);
   }
-  void step(bool synchronises) {
+  template <bool Sync>
+  void step() {
+    constexpr Choice kind = Sync ? Choice::preempt_sync : Choice::preempt;
     if (--fuel_ == 0) [[unlikely]] out_of_steps();
-    const Choice kind = synchronises ? Choice::preempt_sync : Choice::preempt;
-    if (synchronises) ++sync_accesses_;
+    if constexpr (Sync) ++sync_accesses_;
     if (others_runnable() && chooser.due(kind)) [[unlikely]] preempt(kind);
     if (held_count_ != 0 && chooser.due(Choice::commit)) [[unlikely]] commit_asked();
   }
   bool others_runnable() const { return (runnable_ & ~cpu_bit_) != 0; }
-  void commit(std::uint32_t word, std::uint64_t value, unsigned by) {
+  void commit(std::uint32_t word, std::uint64_t value, Cpu& by) {
     Word& w = words_[word];
-    if (++now_ == journal_.size()) [[unlikely]] journal_.resize(journal_.size() * 2);
-    journal_[now_] = {w.value, word, w.newest, static_cast<std::uint16_t>(1u << by), static_cast<std::uint8_t>(by)};
+    if (++now_ == journal_size_) [[unlikely]] grow_journal();
+    journal_[now_] = {w.value, word, w.newest, by.bit};
     w.value = value;
     w.newest = now_;
-    cpus_[by].own = now_;
+    by.own = now_;
     if ((watched_ >> (word & 63)) & 1) [[unlikely]] wake(word);
   }
+  void grow_journal();
   bool may_commit(const Held& h) const;
   void hold(std::uint32_t word, Time address_view, Loaded data, bool release, std::uint32_t issue);
   void commit_held(std::uint32_t h);
@@ -224,10 +229,15 @@ class Machine {
   Time now_ = 0;
   std::uint32_t sync_accesses_ = 0;
   std::uint64_t watched_ = 0;  // a bit for each (word mod 64) that a CPU waits for
-  std::vector<Word> words_;
-  std::vector<std::uint8_t> live_;
-  std::vector<Write> journal_;
+  Word* words_;                // these point into the vectors below
+  std::uint8_t* live_;
+  std::uint64_t count_;  // words
+  Write* journal_;
+  Time journal_size_;
 
+  std::vector<Word> all_words_;
+  std::vector<std::uint8_t> all_live_;
+  std::vector<Write> all_writes_;
   std::uint64_t step_limit_ = 0;
   std::uint32_t waiting_ = 0;
   Model model_;
@@ -251,8 +261,9 @@ class Machine {
 
 // LDR: any version current at or after the floor, no older than what this CPU knows of the word; a held store of this CPU is
 // forwarded. LDAR: not before the last release committed; later loads are no earlier than it.
-inline Machine::Loaded Machine::load(std::uint64_t address, Time address_view, Order order, bool synchronises) {
-  step(synchronises);
+template <bool Sync>
+inline Machine::Loaded Machine::load(std::uint64_t address, Time address_view, Order order) {
+  step<Sync>();
   const std::uint32_t i = checked(address, "load");
   Cpu& c = *cpu_;
   Time floor = std::max(c.load_floor, address_view);
@@ -272,14 +283,15 @@ inline Machine::Loaded Machine::load(std::uint64_t address, Time address_view, O
 
 // STR, STLR: issued here; committed now or later. A release commits after everything before it, a store behind a dmb ishst
 // after the stores before that, and every store after the older ones to the same word.
-inline void Machine::store(std::uint64_t address, Time address_view, Loaded data, Order order, bool synchronises) {
-  step(synchronises);
+template <bool Sync>
+inline void Machine::store(std::uint64_t address, Time address_view, Loaded data, Order order) {
+  step<Sync>();
   const std::uint32_t i = checked(address, "store");
   Cpu& c = *cpu_;
   c.control = std::max(c.control, address_view);
-  const bool asked = model_ != Model::sc && chooser.due(Choice::delay);
+  const bool asked = chooser.due(Choice::delay);
   if (asked || (c.oldest | slow_) != 0) return store_slow(i, address_view, data, order, asked);
-  commit(i, data.value, current());
+  commit(i, data.value, c);
   if (releases(order)) c.release = now_;
 }
 
@@ -287,7 +299,7 @@ inline void Machine::store(std::uint64_t address, Time address_view, Loaded data
 // after the write.
 template <class F>
 Machine::Loaded Machine::rmw(std::uint64_t address, Time address_view, Order order, F next) {
-  step(true);
+  step<true>();
   const std::uint32_t i = checked(address, "atomic");
   Cpu& c = *cpu_;
   c.control = std::max(c.control, address_view);
@@ -297,13 +309,13 @@ Machine::Loaded Machine::rmw(std::uint64_t address, Time address_view, Order ord
   if (acquire) floor = std::max(floor, c.release);
   Word& w = words_[i];
   Loaded result{w.value, std::max(floor, w.newest), 0};
-  if (w.newest != 0) journal_[w.newest].seen |= static_cast<std::uint16_t>(cpu_bit_);
+  if (w.newest != 0) journal_[w.newest].seen |= cpu_bit_;
   c.newest_load = std::max(c.newest_load, result.view);
   c.read_stale = false;
   std::uint64_t value = 0;
   const bool writes = next(result.value, &value);
   if (writes) {
-    commit(i, value, current());
+    commit(i, value, c);
     if (releases(order)) c.release = now_;
   }
   if (acquire) c.load_floor = std::max(c.load_floor, writes && releases(order) ? now_ : result.view);

@@ -132,12 +132,12 @@ class ref {
   using Result = typename Codec<T>::Result;
   ref(std::uint64_t address, Time view) : address_(address), view_(view) {}
 
-  Result load() const { return Codec<T>::decode(current->load(address_, view_, Order::plain, false)); }
-  void store(Result v) const { current->store(address_, view_, Codec<T>::encode(v), Order::plain, false); }
+  Result load() const { return Codec<T>::decode(current->load<false>(address_, view_, Order::plain)); }
+  void store(Result v) const { current->store<false>(address_, view_, Codec<T>::encode(v), Order::plain); }
   Result read_once() const { return load(); }
   void write_once(Result v) const { store(v); }
-  Result load(Order o) const { return Codec<T>::decode(current->load(address_, view_, o, true)); }
-  void store(Result v, Order o) const { current->store(address_, view_, Codec<T>::encode(v), o, true); }
+  Result load(Order o) const { return Codec<T>::decode(current->load<true>(address_, view_, o)); }
+  void store(Result v, Order o) const { current->store<true>(address_, view_, Codec<T>::encode(v), o); }
 
   Result exchange(Result v, Order o) const {
     return rmw(o, [v](T) { return v.bits(); });
