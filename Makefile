@@ -24,7 +24,7 @@ FRAME := pyproject.toml CMakeLists.txt
 SANITIZERS := address thread
 FORMATTED := $(filter %.cpp %.hpp %.h,$(NATIVE_SOURCES))
 
-.PHONY: help setup demo test test-native test-python bench sanitize schema format clean check-build check-native
+.PHONY: help setup demo test test-native test-python bench sanitize schema golden format clean check-build check-native
 .PHONY: lint lint-python lint-format lint-native lint-scripts
 .DEFAULT_GOAL := help
 
@@ -36,6 +36,7 @@ help:
 	@echo "make lint      formatting, types, static analysis"
 	@echo "make format    format the sources"
 	@echo "make schema    write the JSON Schema of the result document"
+	@echo "make golden    write anew what the weak machine gives, to the byte"
 	@echo "make clean     remove everything that was built, and $(VENV)"
 
 check-build:
@@ -122,6 +123,10 @@ lint-scripts: $(VENV)/.dev
 # The published schema of the result document; a test fails while it is not current.
 schema: setup
 	@$(BIN)/python -m race.schema
+
+# What the weak machine gives, to the byte; a test compares. Look at the difference before you commit it.
+golden: setup
+	@$(BIN)/python -c "from tests import golden; golden.main()"
 
 format: $(VENV)/.dev
 	ruff check --fix-only .

@@ -100,7 +100,8 @@ void scenario() {
         next += n;
         return std::pair{c.accesses() - accesses, found() - before};
       });
-      std::printf("  %-6u %-5s %16.0f %12.1f %9.3f%%\n", page, on ? "on" : "off", s.executions, s.nanoseconds, 100 * s.found);
+      std::printf("  %-6u %-5s %16.0f %12.1f %9.3f%%\n", page, on ? "on" : "off", s.executions, s.nanoseconds,
+                  100 * s.found);
     }
 }
 
@@ -112,9 +113,11 @@ void seed_program() {
     unsigned allocators;
     double rate;
   };
-  constexpr Reference references[] = {{8, 1, 331e3}, {8, 2, 262e3}, {64, 1, 88e3}, {64, 2, 68e3}, {512, 1, 11.8e3}, {512, 2, 8.3e3}};
+  constexpr Reference references[] = {{8, 1, 331e3}, {8, 2, 262e3},    {64, 1, 88e3},
+                                      {64, 2, 68e3}, {512, 1, 11.8e3}, {512, 2, 8.3e3}};
   std::printf("\nreduced seed program (W words, m allocators), one core\n");
-  std::printf("  %-4s %-2s %-5s %16s %12s %10s %22s\n", "W", "m", "plan", "executions/s", "ns/access", "found", "ratio to a reference");
+  std::printf("  %-4s %-2s %-5s %16s %12s %10s %22s\n", "W", "m", "plan", "executions/s", "ns/access", "found",
+              "ratio to a reference");
   for (const Reference& r : references)
     for (const bool on : {true, false}) {
       SeedProgram program({.words = r.words, .allocators = r.allocators, .acquire = on, .release = on});
@@ -141,8 +144,9 @@ void seed_program() {
 }
 
 void preemption() {
-  std::printf("\nneeds a preemption: three attempts at the lock, one allocator, plan off: executions to the first finding,\n"
-              "for 5 seeds\n");
+  std::printf(
+      "\nneeds a preemption: three attempts at the lock, one allocator, plan off: executions to the first finding,\n"
+      "for 5 seeds\n");
   for (const std::uint32_t words : {8u, 64u, 512u}) {
     std::printf("  W = %-4u", words);
     for (std::uint64_t seed = 1; seed <= 5; ++seed) {

@@ -50,9 +50,7 @@ class SeedProgram final : public Workload {
   Order lock_order() const { return o_.acquire ? Order::acquire : Order::plain; }
   Order unlock_order() const { return o_.release ? Order::release : Order::plain; }
 
-  bool try_lock(M::ref<std::uint64_t> lock) const {
-    return M::known(lock.compare_exchange(0, 1, lock_order())) == 0;
-  }
+  bool try_lock(M::ref<std::uint64_t> lock) const { return M::known(lock.compare_exchange(0, 1, lock_order())) == 0; }
   void lock(M::ref<std::uint64_t> l) const {
     while (!try_lock(l)) l.await([](M::value<std::uint64_t> v) { return v == 0u; }, Order::plain);
   }

@@ -74,7 +74,8 @@ Step parse_step(const json& j, const Plan& plan, const std::string& path, bool i
       const json mix = get<json>(j, "mix", path);
       for (const auto& [name, weight] : mix.items()) {
         const Op op = static_cast<Op>(named(op_names, name, path + ".mix"));
-        if (op == Op::random || op == Op::migrate || op == Op::isolate_putback) bad(path + ".mix", "cannot mix in " + name);
+        if (op == Op::random || op == Op::migrate || op == Op::isolate_putback)
+          bad(path + ".mix", "cannot mix in " + name);
         if (!weight.is_number_unsigned()) bad(path + ".mix." + name, "has the wrong type");
         s.mix.insert(s.mix.end(), below(weight.get<std::uint64_t>(), 1001, path + ".mix." + name), op);
       }
@@ -101,7 +102,8 @@ void parse_sites(const json& given, Plan& plan) {
     std::size_t id = 1;
     while (id < all.size() && all[id].name != name) ++id;
     if (id == all.size()) bad(path, "no such site");
-    const auto s = static_cast<Strength>(named(strength_names, strength.is_string() ? strength.get<std::string>() : "", path));
+    const auto s =
+        static_cast<Strength>(named(strength_names, strength.is_string() ? strength.get<std::string>() : "", path));
     if (!legal(info(all[id].primitive).side, s)) bad(path, "this side of a lock cannot have that strength");
     plan.barriers.set(static_cast<SiteId>(id), s);
     seen[id] = true;

@@ -41,9 +41,9 @@ auto guarded(char** error, F make) -> decltype(make()) {
 ordered_json finding_json(const race::FindingRecord& f, bool with_trace) {
   ordered_json j{{"execution", f.execution}, {"oracle", info(f.oracle).name}, {"message", f.message}};
   const std::pair<const char*, const std::string*> texts[] = {
-      {"thread", &f.thread}, {"function", &f.function},     {"site", &f.site},     {"zspage", &f.zspage},
-      {"value", &f.value},   {"value_kind", &f.value_kind}, {"origin", &f.origin}, {"newest", &f.newest},
-      {"written_by", &f.written_by}};
+      {"thread", &f.thread}, {"function", &f.function}, {"site", &f.site},
+      {"zspage", &f.zspage}, {"value", &f.value},       {"value_kind", &f.value_kind},
+      {"origin", &f.origin}, {"newest", &f.newest},     {"written_by", &f.written_by}};
   for (const auto& [key, text] : texts)
     if (!text->empty()) j[key] = *text;
   if (f.object >= 0) j["object"] = f.object;
@@ -103,14 +103,15 @@ char* race_campaign_result(race_campaign* c) {
   const race::Campaign& campaign = c->campaign;
   ordered_json counts = ordered_json::object();
   for (std::size_t o = 0; o < race::oracles.size(); ++o)
-    if (const auto n = campaign.count(static_cast<race::Oracle>(o)); n != 0) counts[std::string(race::oracles[o].name)] = n;
+    if (const auto n = campaign.count(static_cast<race::Oracle>(o)); n != 0)
+      counts[std::string(race::oracles[o].name)] = n;
   std::vector<std::pair<const race::FindingRecord*, bool>> kept;  // with its steps or without
   for (std::size_t o = 0; o < race::oracles.size(); ++o) {
     const auto& of_oracle = campaign.findings(static_cast<race::Oracle>(o));
-    for (std::size_t i = 0; i < of_oracle.size(); ++i)
-      kept.emplace_back(&of_oracle[i], i < campaign.plan().max_traces);
+    for (std::size_t i = 0; i < of_oracle.size(); ++i) kept.emplace_back(&of_oracle[i], i < campaign.plan().max_traces);
   }
-  std::sort(kept.begin(), kept.end(), [](const auto& a, const auto& b) { return a.first->execution < b.first->execution; });
+  std::sort(kept.begin(), kept.end(),
+            [](const auto& a, const auto& b) { return a.first->execution < b.first->execution; });
   ordered_json findings = ordered_json::array();
   for (const auto& [f, with_trace] : kept) findings.push_back(finding_json(*f, with_trace));
   ordered_json result{{"executions", campaign.executions()},

@@ -9,34 +9,34 @@ extern "C" {
 
 typedef struct race_campaign race_campaign;
 
-const char *race_version(void);
+const char* race_version(void);
 
 // JSON list of {"name", "primitive", "side", "default", "protects", "file", "line"}, sorted by name.
-char *race_sites(void);
+char* race_sites(void);
 
 // JSON list of {"name", "meaning"}.
-char *race_oracles(void);
+char* race_oracles(void);
 
 // JSON list of size classes {"index", "size", "pages", "objects", "huge", "max_request"}; max_request is the largest size
 // that zs_malloc serves from the class. NULL, and a message in *error, if the page size is impossible.
-char *race_geometry(unsigned page_size, char **error);
+char* race_geometry(unsigned page_size, char** error);
 
 // NULL, and a message in *error, if the plan is wrong.
-race_campaign *race_campaign_open(const char *plan_json, char **error);
+race_campaign* race_campaign_open(const char* plan_json, char** error);
 
 // Runs executions first to first + count - 1. Returns how many were done: fewer after a cancel.
-uint64_t race_campaign_run(race_campaign *campaign, uint64_t first, uint64_t count);
+uint64_t race_campaign_run(race_campaign* campaign, uint64_t first, uint64_t count);
 
 // May be called from another thread or a signal handler.
-void race_campaign_cancel(race_campaign *campaign);
+void race_campaign_cancel(race_campaign* campaign);
 
 // JSON: {"executions", "accesses", "counts", "findings", "first"} of everything that the campaign has run.
-char *race_campaign_result(race_campaign *campaign);
+char* race_campaign_result(race_campaign* campaign);
 
-void race_campaign_close(race_campaign *campaign);
+void race_campaign_close(race_campaign* campaign);
 
 // For every char * above but race_version's, and for *error.
-void race_free(char *text);
+void race_free(char* text);
 
 #ifdef __cplusplus
 }

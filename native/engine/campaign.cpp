@@ -10,8 +10,8 @@ namespace race {
 namespace {
 
 [[noreturn]] void broken(const char* when, const Outcome& o) {
-  throw std::invalid_argument(std::string(when) + " fails: " + std::string(info(o.fault.oracle).name) + ": " + o.fault.what +
-                              " (in " + o.function + ')');
+  throw std::invalid_argument(std::string(when) + " fails: " + std::string(info(o.fault.oracle).name) + ": " +
+                              o.fault.what + " (in " + o.function + ')');
 }
 
 }  // namespace

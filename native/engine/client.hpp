@@ -35,7 +35,7 @@ class Client {
   using ZspageType = zsmalloc::zspage<M>;
   using PageType = kernel::page<M>;
   struct Slot {
-    std::uint64_t handle = 0;  // 0: empty
+    std::uint64_t handle = 0;   // 0: empty
     std::uint32_t version = 0;  // of the payload; 0: nothing written yet
   };
   struct Place {

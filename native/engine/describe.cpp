@@ -29,7 +29,7 @@ std::string field_name(std::uint64_t offset, const std::array<Field, N>& fields)
 }
 
 template <class S, class F>
-std::uint64_t at(F S::*field, std::uint64_t plus = 0) {
+std::uint64_t at(F S::* field, std::uint64_t plus = 0) {
   return M::ptr<S>::offset(field) + plus;
 }
 
@@ -149,8 +149,8 @@ Describe::Value Describe::freeobj(std::uint32_t v, std::uint32_t objects) const 
   if (const auto p = kernel::read_poison(v); p.is_poison && p.frame < scenario_.pages().frames())
     return {"poison", "poison of " + frame(p.frame) + " word " + std::to_string(p.word)};
   if (const auto p = read_payload(v); p.is_payload)
-    return {"payload", "payload of slot " + std::to_string(p.slot) + " version " + std::to_string(p.version) + " word " +
-                           std::to_string(p.word)};
+    return {"payload", "payload of slot " + std::to_string(p.slot) + " version " + std::to_string(p.version) +
+                           " word " + std::to_string(p.word)};
   if (zsmalloc::is_end_marker(v)) return {"sentinel", "an end marker"};
   // A header is handle | 1; a link keeps bits 1 to 32 of it.
   const std::uint64_t handle = weak::Machine::address_base | std::uint64_t{v} << 1;

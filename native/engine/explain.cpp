@@ -61,7 +61,8 @@ FindingRecord Explain::record(const Outcome& o) const {
   if (const std::uint32_t store = word != 0 ? newest_store(word, load != 0 ? load : end) : 0) {
     const Event& e = trace_.events[store];
     // freeobj is a link without its tag bit: shown as what freeobj should have become.
-    f.newest = hex(f.oracle == Oracle::garbage_freeobj ? static_cast<std::uint32_t>(e.value >> zsmalloc::obj_tag_bits) : e.value);
+    f.newest = hex(f.oracle == Oracle::garbage_freeobj ? static_cast<std::uint32_t>(e.value >> zsmalloc::obj_tag_bits)
+                                                       : e.value);
     f.written_by = who(e) + " at step " + std::to_string(store) + visibility(store, load);
     if (f.value_kind == "poison" && std::string_view(e.function) == "zs_page_migrate")
       f.origin += ", the page that zs_page_migrate copies to";
@@ -81,7 +82,8 @@ std::string Explain::visibility(std::uint32_t store, std::uint32_t load) const {
                ? ", not yet visible to other CPUs when it was needed at step " + std::to_string(load)
                : ", visible from step " + std::to_string(commit);
   }
-  return stale ? text + "; the load at step " + std::to_string(load) + " was early and read what the word held before" : text;
+  return stale ? text + "; the load at step " + std::to_string(load) + " was early and read what the word held before"
+               : text;
 }
 
 std::string Explain::line(std::uint32_t n) const {
@@ -97,7 +99,9 @@ std::string Explain::line(std::uint32_t n) const {
       if (e.forwarded) text += " (own held store)";
       break;
     case Kind::store: text = arrow("store") + " = " + hex(e.value) + (e.held ? " (held back)" : ""); break;
-    case Kind::commit: text = arrow("commit") + " = " + hex(e.value) + ", stored at step " + std::to_string(e.issue); break;
+    case Kind::commit:
+      text = arrow("commit") + " = " + hex(e.value) + ", stored at step " + std::to_string(e.issue);
+      break;
     case Kind::rmw: text = arrow("atomic") + " " + hex(e.newest) + " -> " + hex(e.value); break;
     case Kind::fence: {
       constexpr const char* fences[] = {"dmb ish", "dmb ishld", "dmb ishst"};
@@ -108,7 +112,8 @@ std::string Explain::line(std::uint32_t n) const {
     case Kind::wakes:
     case Kind::finished: break;
   }
-  if (e.site != no_site && (e.kind == Kind::rmw || e.kind == Kind::fence)) text += " @ " + std::string(sites()[e.site].name);
+  if (e.site != no_site && (e.kind == Kind::rmw || e.kind == Kind::fence))
+    text += " @ " + std::string(sites()[e.site].name);
   char head[96];
   std::snprintf(head, sizeof head, "#%-5u %-12s %-18s ", n, scenario_.thread_name(e.cpu), e.function);
   return head + text;

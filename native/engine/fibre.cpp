@@ -8,6 +8,7 @@
 #include <new>
 
 #if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #endif
 
@@ -115,10 +116,17 @@ Fibre::Fibre() {
 
 Fibre::~Fibre() {
   const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+#if defined(__SANITIZE_ADDRESS__)
+  __asan_unpoison_memory_region(memory_, bytes_);
+#endif
   munmap(memory_ - page, bytes_ + page);
 }
 
 void Fibre::prepare(void (*entry)(void*), void* argument) {
+#if defined(__SANITIZE_ADDRESS__)
+  // Frames that an abandoned execution left are none any more.
+  __asan_unpoison_memory_region(memory_, bytes_);
+#endif
   entry_ = entry;
   argument_ = argument;
   auto* top = reinterpret_cast<std::uintptr_t*>(memory_ + bytes_);

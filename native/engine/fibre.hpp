@@ -21,7 +21,7 @@ class Fibre {
  private:
   char* memory_;
   std::size_t bytes_;
-  void* fibre_ = nullptr;   // saved stack pointers
+  void* fibre_ = nullptr;  // saved stack pointers
   void* caller_ = nullptr;
 #if defined(__SANITIZE_ADDRESS__)
   void* fibre_fake_ = nullptr;

@@ -29,8 +29,8 @@ enum class Op : std::uint8_t {
   count
 };
 constexpr std::array<std::string_view, static_cast<std::size_t>(Op::count)> op_names{
-    "malloc",      "free",    "write",       "read",        "update", "migrate", "isolate_putback",
-    "migrate_any", "compact", "can_compact", "total_pages", "random"};
+    "malloc",          "free",        "write",   "read",        "update",      "migrate",
+    "isolate_putback", "migrate_any", "compact", "can_compact", "total_pages", "random"};
 
 struct Step {
   Op op = Op::compact;
@@ -62,7 +62,7 @@ struct Plan {
   std::vector<ThreadProgram> threads;
   std::uint32_t max_findings = 100;  // kept of each oracle: the first ones
   std::uint32_t max_traces = 1;      // of those, how many with their steps
-  std::uint64_t step_limit = 0;  // 0: from the length of a plain execution
+  std::uint64_t step_limit = 0;      // 0: from the length of a plain execution
 
   bool enabled(Oracle o) const { return (oracles >> static_cast<unsigned>(o) & 1) != 0; }
 };

@@ -76,16 +76,12 @@ std::array<std::uint32_t, choice_kinds> RandomStrategy::begin(std::uint64_t k) {
 Strategy::Answer RandomStrategy::decide(Choice kind, std::uint32_t n) {
   switch (kind) {
     case Choice::preempt:
-    case Choice::preempt_sync:
-      return {n == 1 ? 0 : 1 + rng_.below(n - 1), after(points(kind))};
-    case Choice::delay:
-      return {1, delay_mean_ == 0 ? never : gap(delay_mean_)};
-    case Choice::commit:
-      return {1 + rng_.below(n - 1), commit_mean_ == 0 ? never : gap(commit_mean_)};
+    case Choice::preempt_sync: return {n == 1 ? 0 : 1 + rng_.below(n - 1), after(points(kind))};
+    case Choice::delay: return {1, delay_mean_ == 0 ? never : gap(delay_mean_)};
+    case Choice::commit: return {1 + rng_.below(n - 1), commit_mean_ == 0 ? never : gap(commit_mean_)};
     case Choice::stale:  // every other time the oldest: it differs most
       return {(rng_.next() & 1) != 0 ? n - 1 : 1 + rng_.below(n - 1), gap(stale_mean_)};
-    default:
-      return {rng_.below(n), 0};
+    default: return {rng_.below(n), 0};
   }
 }
 

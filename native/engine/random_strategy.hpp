@@ -49,9 +49,7 @@ class PlainStrategy final : public Strategy {
  public:
   explicit PlainStrategy(std::uint64_t seed) : rng_(Rng::mix(seed)) {}
   static std::array<std::uint32_t, choice_kinds> begin();
-  Answer decide(Choice kind, std::uint32_t n) override {
-    return {kind == Choice::client ? rng_.below(n) : 0, 0};
-  }
+  Answer decide(Choice kind, std::uint32_t n) override { return {kind == Choice::client ? rng_.below(n) : 0, 0}; }
 
  private:
   Rng rng_;

@@ -91,7 +91,8 @@ Outcome WeakEngine::run(Strategy& strategy, const std::array<std::uint32_t, choi
   machine_.rewind();
   machine_.begin(cpus_, step_limit_);
   auto wanted = skips;
-  if (machine_.model() == weak::Model::sc) wanted[static_cast<std::size_t>(Choice::delay)] = Strategy::never;  // saves asking
+  if (machine_.model() == weak::Model::sc)
+    wanted[static_cast<std::size_t>(Choice::delay)] = Strategy::never;  // saves asking
   machine_.chooser.begin(&strategy, wanted);
   workload_.begin(machine_);
   return execute();

@@ -16,11 +16,12 @@ class Workload {
  public:
   virtual ~Workload() = default;
   virtual unsigned cpus() const = 0;
-  virtual void set_up() = 0;            // alone, on CPU 0; its result is where every execution begins
+  virtual void set_up() = 0;  // alone, on CPU 0; its result is where every execution begins
   virtual void thread(unsigned cpu) = 0;
   virtual bool has_finish() const { return false; }
-  virtual void finish() {}              // alone, after all threads, with every store committed: the last checks
-  virtual void begin(weak::Machine&) {} // before each execution, outside of it: restores what set_up() left; daemons go to sleep
+  virtual void finish() {}  // alone, after all threads, with every store committed: the last checks
+  virtual void begin(weak::Machine&) {
+  }  // before each execution, outside of it: restores what set_up() left; daemons go to sleep
 };
 
 struct Outcome {

@@ -11,7 +11,8 @@ enum class MigrateResult : std::uint8_t { success, again, busy, no_memory };
 template <class M, class Owner>
 bool isolate_movable_page(PageAllocator<M>& pages, Owner& owner, PagePtr<M> p) {
   typename M::function here{"isolate_movable_page"};
-  if (!pages.get_page_unless_zero(p, RACE_SITE("isolate_movable_page.get_page", ref_get, "the page's state before it was freed")))
+  if (!pages.get_page_unless_zero(
+          p, RACE_SITE("isolate_movable_page.get_page", ref_get, "the page's state before it was freed")))
     return false;
   bool isolated = false;
   if (page_has_movable_mark<M>(p) &&
@@ -48,7 +49,8 @@ MigrateResult unmap_and_move(PageAllocator<M>& pages, Owner& owner, PagePtr<M> p
     return MigrateResult::no_memory;
   }
   MigrateResult result = MigrateResult::success;
-  lock_page<M>(p, RACE_SITE("unmap_and_move.page.lock", page_lock, "the movable mark, and the page's place in its zspage"));
+  lock_page<M>(
+      p, RACE_SITE("unmap_and_move.page.lock", page_lock, "the movable mark, and the page's place in its zspage"));
   lock_page<M>(fresh, RACE_SITE("unmap_and_move.newpage.lock", page_lock, "the new page"));
   // A page that stopped being movable was freed by its owner meanwhile: nothing is left to move.
   if (page_movable<M>(p)) result = owner.page_migrate(fresh, p);

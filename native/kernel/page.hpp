@@ -10,10 +10,10 @@ struct page {
   using Ptr = typename M::template ptr<page>;
   typename M::template shared<std::uint64_t> flags;
   typename M::template shared<std::uint64_t> private_data;  // zsmalloc: the zspage
-  typename M::template shared<std::uint64_t> freelist;      // zsmalloc: the next page; shares its word with `index`: a huge
-                                                            // object's handle
-  typename M::template shared<std::uint64_t> mapping;       // owner | page_mapping_movable
-  typename M::template shared<std::uint32_t> units;         // zsmalloc: offset of the first object that starts here
+  typename M::template shared<std::uint64_t> freelist;  // zsmalloc: the next page; shares its word with `index`: a huge
+                                                        // object's handle
+  typename M::template shared<std::uint64_t> mapping;   // owner | page_mapping_movable
+  typename M::template shared<std::uint32_t> units;     // zsmalloc: offset of the first object that starts here
   typename M::template shared<std::uint32_t> refcount;
 };
 

@@ -28,7 +28,7 @@ void spin_unlock(typename M::template ptr<spinlock<M>> lock, SiteId site) {
     M::at(site);
     M::fail({.oracle = Oracle::unlock_of_unlocked, .what = "spin_unlock of a spinlock that nobody holds"});
   }
-  unlock_store<M, std::uint32_t>(site, owner, owner.load() + 1u);
+  unlock_store<M, std::uint32_t>(site, owner, owner.read_once() + 1u);
 }
 
 }  // namespace race::kernel

@@ -25,14 +25,14 @@ enum class Primitive : std::uint8_t {
   read_unlock,
   write_lock,
   write_unlock,
-  bit_spin_lock,     // also bit_spin_trylock: test_and_set_bit
-  bit_spin_unlock,   // clear_bit_unlock
-  page_lock,         // trylock_page, lock_page: test_and_set_bit
-  page_unlock,       // clear_bit_unlock, then smp_mb__after_atomic
-  ref_get,           // get_page_unless_zero: atomic_add_unless
-  ref_put,           // put_page: atomic_dec_and_test
-  work_queue,        // schedule_work: test_and_set_bit on the pending bit
-  work_take,         // the worker takes the item: clears the pending bit before it runs the function
+  bit_spin_lock,    // also bit_spin_trylock: test_and_set_bit
+  bit_spin_unlock,  // clear_bit_unlock
+  page_lock,        // trylock_page, lock_page: test_and_set_bit
+  page_unlock,      // clear_bit_unlock, then smp_mb__after_atomic
+  ref_get,          // get_page_unless_zero: atomic_add_unless
+  ref_put,          // put_page: atomic_dec_and_test
+  work_queue,       // schedule_work: test_and_set_bit on the pending bit
+  work_take,        // the worker takes the item: clears the pending bit before it runs the function
   count
 };
 
@@ -75,7 +75,7 @@ using SiteId = std::uint16_t;
 constexpr SiteId no_site = 0;
 
 struct Site {
-  std::string_view name;      // "zs_malloc.class.lock"
+  std::string_view name;  // "zs_malloc.class.lock"
   Primitive primitive;
   std::string_view protects;  // one line: what would be seen wrongly without it
   std::string_view file;      // below native/

@@ -33,7 +33,8 @@ class Oracles final : public zsmalloc::Observer<M> {
       if (freeobj >= objects && !end)
         fail(Oracle::garbage_freeobj, "freeobj is neither an object of the zspage nor an end marker", z, -1, freeobj);
       const std::uint32_t inuse = M::peek(z[&ZspageType::inuse]);
-      if (end && inuse < objects) fail(Oracle::free_list, "the free list ends while the zspage has free objects", z, -1, freeobj);
+      if (end && inuse < objects)
+        fail(Oracle::free_list, "the free list ends while the zspage has free objects", z, -1, freeobj);
       if (!end && inuse >= objects) fail(Oracle::free_list, "the free list goes on in a full zspage", z, -1, freeobj);
     }
     mine.count = 0;
@@ -50,7 +51,8 @@ class Oracles final : public zsmalloc::Observer<M> {
     std::uint64_t* bits = bits_of(z, object);
     if (bits == nullptr) return;  // no object of this zspage: garbage-freeobj saw it, or is switched off
     const std::uint64_t bit = std::uint64_t{1} << (object % 64);
-    if ((*bits & bit) != 0) fail(Oracle::double_allocation, "an object was allocated that is in use", z, object, object);
+    if ((*bits & bit) != 0)
+      fail(Oracle::double_allocation, "an object was allocated that is in use", z, object, object);
     *bits |= bit;
   }
 
@@ -124,7 +126,7 @@ class Oracles final : public zsmalloc::Observer<M> {
   Quiescence<M> quiescence_;
   std::array<Changed, 17> changed_;
   std::vector<std::uint64_t> zspages_, saved_zspages_;
-  std::vector<Bits> first_, saved_first_;    // by zspage: where its allocated bits begin
+  std::vector<Bits> first_, saved_first_;  // by zspage: where its allocated bits begin
   std::vector<std::uint64_t> bits_, saved_bits_;
 };
 

@@ -31,7 +31,8 @@ class Quiescence {
     for (Class c : zs_.geometry().classes())
       if (!check_class(c)) return fault_;
     if (listed_ != known.size())
-      return report(Oracle::accounting, "a zspage is on no fullness list and was not freed", nullptr, -1, known.size() - listed_);
+      return report(Oracle::accounting, "a zspage is on no fullness list and was not freed", nullptr, -1,
+                    known.size() - listed_);
     if (M::peek(zs_.pool()[&zsmalloc::zs_pool<M>::pages_allocated]) != pages_)
       return report(Oracle::accounting, "pages_allocated differs from the pages of all zspages", nullptr, -1,
                     M::peek(zs_.pool()[&zsmalloc::zs_pool<M>::pages_allocated]));
@@ -47,7 +48,8 @@ class Quiescence {
     fault_ = {o, what, M::known(z.address()), object, value, where};
     return fault_;
   }
-  bool bad(Oracle o, const char* what, Zspage z, std::int64_t object = -1, std::uint64_t value = 0, std::uint64_t where = 0) {
+  bool bad(Oracle o, const char* what, Zspage z, std::int64_t object = -1, std::uint64_t value = 0,
+           std::uint64_t where = 0) {
     report(o, what, z, object, value, where);
     return false;
   }
@@ -98,8 +100,8 @@ class Quiescence {
     if ((meta >> Meta::isolated_shift & Meta::isolated_mask) != 0)
       return bad(Oracle::accounting, "a zspage is still isolated", z, -1, meta);
     const std::uint32_t inuse = M::peek(z[&ZspageType::inuse]);
-    const std::uint32_t group = inuse == 0                  ? zsmalloc::zs_empty
-                                : inuse == c.objects        ? zsmalloc::zs_full
+    const std::uint32_t group = inuse == 0                   ? zsmalloc::zs_empty
+                                : inuse == c.objects         ? zsmalloc::zs_full
                                 : inuse <= 3 * c.objects / 4 ? zsmalloc::zs_almost_empty
                                                              : zsmalloc::zs_almost_full;
     if (inuse > c.objects) return bad(Oracle::accounting, "inuse exceeds the objects of the zspage", z, -1, inuse);
@@ -147,13 +149,15 @@ class Quiescence {
     std::uint32_t next = M::peek(z[&ZspageType::freeobj]);
     for (std::uint32_t n = 0; n < c.objects - inuse; ++n) {
       if (next >= c.objects)
-        return zsmalloc::is_end_marker(next) ? bad(Oracle::free_list, "the free list ends too early: objects are lost", z, n, next)
-                                             : bad(Oracle::free_list, "the free list leads out of the zspage", z, -1, next);
+        return zsmalloc::is_end_marker(next)
+                   ? bad(Oracle::free_list, "the free list ends too early: objects are lost", z, n, next)
+                   : bad(Oracle::free_list, "the free list leads out of the zspage", z, -1, next);
       if (state_[next] == on_free_list) return bad(Oracle::free_list, "the free list has a cycle", z, next);
       state_[next] = on_free_list;
       const std::uint64_t link = M::peek(word_of(c, next));
       if (!c.huge && (link & zsmalloc::obj_allocated_tag) != 0)
-        return bad(Oracle::free_list, "an allocated object is on the free list", z, next, link, M::address_of(word_of(c, next)));
+        return bad(Oracle::free_list, "an allocated object is on the free list", z, next, link,
+                   M::address_of(word_of(c, next)));
       next = static_cast<std::uint32_t>(link >> zsmalloc::obj_tag_bits);
     }
     if (!zsmalloc::is_end_marker(next))
@@ -169,7 +173,8 @@ class Quiescence {
       if ((value & zsmalloc::handle_pin_bit) != 0)
         return bad(Oracle::accounting, "an object is still pinned", z, object, value);
       const auto place = zs_.obj_to_location(value);
-      if (M::known(place.index) != object || M::known(place.page != chain_[object * c.size / zs_.geometry().page_size()]))
+      if (M::known(place.index) != object ||
+          M::known(place.page != chain_[object * c.size / zs_.geometry().page_size()]))
         return bad(Oracle::stale_page, "an object's handle leads to another place", z, object, value);
     }
     return true;

@@ -183,9 +183,11 @@ class PoolCheck {
       if (next >= c.objects) return wrong(c, "the free list leads to ", next, " after ", n - inuse, " objects");
       if (on_list[next]) return wrong(c, "the free list comes to object ", next, " twice");
       on_list[next] = true;
-      if (allocated(c, z, static_cast<std::uint32_t>(next))) return wrong(c, "allocated object ", next, " on the free list");
+      if (allocated(c, z, static_cast<std::uint32_t>(next)))
+        return wrong(c, "allocated object ", next, " on the free list");
       const std::uint64_t link = word(static_cast<std::uint32_t>(next) * c.size);
-      if ((link & zsmalloc::obj_allocated_tag) != 0) return wrong(c, "the link ", link, " of object ", next, " has its tag set");
+      if ((link & zsmalloc::obj_allocated_tag) != 0)
+        return wrong(c, "the link ", link, " of object ", next, " has its tag set");
       next = link >> zsmalloc::obj_tag_bits;
     }
     // A link of 64 ones, or of 32; shifted, and with all objects in use cut to 32 bits.

@@ -23,8 +23,9 @@ struct RandomPoolOptions {
 
 // How often a run came where it should come.
 struct RandomPoolReached {
-  std::uint64_t allocated = 0, refused = 0, accesses = 0, isolated = 0, not_isolated = 0, put_back = 0, worker = 0, checks = 0;
-  std::uint64_t compacted = 0;                     // pages
+  std::uint64_t allocated = 0, refused = 0, accesses = 0, isolated = 0, not_isolated = 0, put_back = 0, worker = 0,
+                checks = 0;
+  std::uint64_t compacted = 0;  // pages
   std::uint64_t most_objects = 0;
   std::array<std::uint64_t, 4> migrations{};  // by MigrateResult
 
@@ -178,7 +179,8 @@ class RandomPool {
     const Contents& expected = objects_.at(handle).contents;
     for (std::uint32_t w = 0; w < mapping.count; ++w)
       if (const std::uint64_t seen = M::known(mapping.words[std::uint64_t{w}].load()); seen != expected[w])
-        return wrong("word ", w, " of an object of ", objects_.at(handle).size, " bytes is ", seen, ", not ", expected[w]);
+        return wrong("word ", w, " of an object of ", objects_.at(handle).size, " bytes is ", seen, ", not ",
+                     expected[w]);
   }
   void read(std::uint64_t handle) {
     with_mapping(handle, MapMode::read_only, [&](const auto& mapping) { verify(handle, mapping); });
@@ -262,7 +264,8 @@ class RandomPool {
     if (after - before != pages - view_.pages_allocated())
       wrong("compaction says ", after - before, " pages, and freed ", pages - view_.pages_allocated());
     for (const auto& c : zs_.geometry().classes()) {
-      const std::size_t partial = view_.list(c, zsmalloc::zs_almost_empty).size() + view_.list(c, zsmalloc::zs_almost_full).size();
+      const std::size_t partial =
+          view_.list(c, zsmalloc::zs_almost_empty).size() + view_.list(c, zsmalloc::zs_almost_full).size();
       const std::uint64_t room = view_.stat(c, zsmalloc::obj_allocated) - view_.stat(c, zsmalloc::obj_used);
       if (partial > 1 && room >= c.objects) wrong("compaction left something to gain in class ", c.size);
     }

@@ -124,8 +124,8 @@ TEST_CASE("the class lock's release and its acquire are each necessary, the rwlo
   CHECK(found_in(load_barrier, 30'000) == 0);
 
   Plan others = on;
-  for (const char* site : {"zs_page_migrate.zspage.write_lock", "zs_page_migrate.zspage.write_unlock", "zs_page_migrate.trypin",
-                           "zs_page_migrate.unpin"})
+  for (const char* site : {"zs_page_migrate.zspage.write_lock", "zs_page_migrate.zspage.write_unlock",
+                           "zs_page_migrate.trypin", "zs_page_migrate.unpin"})
     set(others, site, "none");
   CHECK(found_in(others, 30'000) == 0);
 }
@@ -177,7 +177,8 @@ TEST_CASE("every oracle of the allocator fires in random use without barriers, n
   p.slots = std::vector<std::string>(9);
   const std::vector<std::uint32_t> sizes{request_of(256, 2, 3), request_of(256, 1, 4)};
   p.setup = {random_steps(6, {0, 1, 2}, sizes), random_steps(6, {3, 4, 5}, sizes)};
-  p.threads = {{"a", {random_steps(5, {0, 1, 2}, sizes)}}, {"b", {random_steps(5, {3, 4, 5}, sizes)}},
+  p.threads = {{"a", {random_steps(5, {0, 1, 2}, sizes)}},
+               {"b", {random_steps(5, {3, 4, 5}, sizes)}},
                {"c", {random_steps(4, {6, 7, 8}, sizes)}}};
   p.max_findings = 0;
   Campaign off(p);

@@ -150,6 +150,7 @@ TEST_CASE("geometry: what holds at every page size") {
 }
 
 TEST_CASE("geometry: an impossible page size is refused") {
-  for (const std::uint32_t bad : {0u, 1u, 128u, 255u, 4095u, 4097u, 6144u, 131072u}) CHECK_THROWS_AS(Geometry{bad}, std::invalid_argument);
+  for (const std::uint32_t bad : {0u, 1u, 128u, 255u, 4095u, 4097u, 6144u, 131072u})
+    CHECK_THROWS_AS(Geometry{bad}, std::invalid_argument);
   CHECK_THROWS_WITH(Geometry(3000), "page size 3000 is not a power of two from 256 to 65536");
 }

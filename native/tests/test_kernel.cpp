@@ -1,4 +1,5 @@
-// The kernel's primitives on the hardware machine: what they do alone, and that they exclude at every strength that orders.
+// The kernel's primitives on the hardware machine: what they do alone, and that they exclude at every strength that
+// orders.
 #include <doctest/doctest.h>
 
 #include <set>
@@ -79,7 +80,7 @@ void with_every_strength(F test) {
 template <class Lock, class Unlock>
 void check_excludes(Lock lock, Unlock unlock) {
   with_every_strength([&] {
-    constexpr unsigned threads = 3, rounds = 20'000;
+    constexpr unsigned threads = 3, rounds = 5'000;
     Box box;
     const LockedPtr p = *box;
     run_threads(threads, [&](unsigned) {

@@ -14,7 +14,8 @@ using namespace race::test;
 
 namespace {
 
-// Request sizes for run k of a page size: a few neighbouring classes and one far away; their largest requests and odd ones.
+// Request sizes for run k of a page size: a few neighbouring classes and one far away; their largest requests and odd
+// ones.
 std::vector<std::uint32_t> some_sizes(const zsmalloc::Geometry& g, std::uint32_t k) {
   const auto& classes = g.classes();
   const auto n = static_cast<std::uint32_t>(classes.size());

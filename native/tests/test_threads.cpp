@@ -1,4 +1,4 @@
-// The allocator on real threads, with the barriers of Linux 4.8: nothing may go wrong, and ThreadSanitizer may see no race.
+// The allocator on real threads, with the barriers of Linux 4.8: nothing goes wrong, and ThreadSanitizer sees no race.
 #include <doctest/doctest.h>
 
 #include <array>
@@ -16,7 +16,7 @@ using zsmalloc::MapMode;
 namespace {
 
 #if RACE_TSAN
-constexpr std::uint32_t rounds = 1500;
+constexpr std::uint32_t rounds = 30'000;
 #elif defined(__SANITIZE_ADDRESS__)
 constexpr std::uint32_t rounds = 6000;
 #else
@@ -59,7 +59,8 @@ class Mutator {
   std::uint32_t migrated() const { return migrated_; }
 
   void verify(const Object& o) {
-    access(o, MapMode::read_only, [&](auto word, std::uint64_t expected) { wrong_ += word.load() != expected ? 1 : 0; });
+    access(o, MapMode::read_only,
+           [&](auto word, std::uint64_t expected) { wrong_ += word.load() != expected ? 1 : 0; });
   }
   void free_all() {
     for (const Object& o : objects_) pool_.zs.zs_free(o.handle);

@@ -73,8 +73,8 @@ TEST_CASE("message passing: each missing ordering shows, each sufficient pair fo
   CHECK_FALSE(mp_weak({.dmb_st = true, .dmb_ld = true}));
   CHECK_FALSE(mp_weak({.write = Order::release, .address = true}));
   CHECK_FALSE(mp_weak({.dmb_st = true, .address = true}));
-  CHECK(mp_weak({.address = true}));                                // the writer's stores are still free
-  CHECK(mp_weak({.write = Order::release, .ctrl = true}));          // a branch does not order loads
+  CHECK(mp_weak({.address = true}));                        // the writer's stores are still free
+  CHECK(mp_weak({.write = Order::release, .ctrl = true}));  // a branch does not order loads
   CHECK_FALSE(mp_weak({.write = Order::release, .ctrl_isb = true}));
 }
 

@@ -18,7 +18,8 @@ using Page = View::Page;
 
 namespace {
 
-// Good classes at 4 KiB. 2720: two pages, three objects, object 1 straddles. 3264: four pages, five objects, three straddle.
+// Good classes at 4 KiB. 2720: two pages, three objects, object 1 straddles. 3264: four pages, five objects, three
+// straddle.
 constexpr std::uint32_t request_2720 = 2712, request_3264 = 3256, request_48 = 40;
 
 // A pool, and what was written to its objects.
@@ -183,13 +184,14 @@ TEST_CASE("fullness: the group of each count, stored and listed") {
   struct Case {
     std::uint32_t request, objects, last_almost_empty;
   };
-  for (const Case c : {Case{request_2720, 3, 2}, Case{request_3264, 5, 3}, Case{request_48, 256, 192}, Case{2048 - 8, 2, 1}}) {
+  for (const Case c :
+       {Case{request_2720, 3, 2}, Case{request_3264, 5, 3}, Case{request_48, 256, 192}, Case{2048 - 8, 2, 1}}) {
     Pool pool;
     std::vector<std::uint64_t> handles;
     const auto& geometry = pool.class_for(c.request);
     REQUIRE(geometry.objects == c.objects);
     const auto expect = [&](std::uint32_t inuse) {
-      const std::uint32_t group = inuse == c.objects            ? zs_full
+      const std::uint32_t group = inuse == c.objects             ? zs_full
                                   : inuse <= c.last_almost_empty ? zs_almost_empty
                                                                  : zs_almost_full;
       for (const std::uint32_t f : {zs_empty, zs_almost_empty, zs_almost_full, zs_full}) {
@@ -311,7 +313,8 @@ TEST_CASE("zs_malloc: almost full first, then almost empty, then empty, then a n
   Pool pool(4096, 64);
   auto full = pool.fill(request_3264, 5), four = pool.fill(request_3264, 5);
   auto one = pool.fill(request_3264, 5), none = pool.fill(request_3264, 5);
-  const Zspage zfour = pool.view.zspage_of(four[0]), zone = pool.view.zspage_of(one[0]), znone = pool.view.zspage_of(none[0]);
+  const Zspage zfour = pool.view.zspage_of(four[0]), zone = pool.view.zspage_of(one[0]),
+               znone = pool.view.zspage_of(none[0]);
   pool.zs.zs_free(four[4]);
   four.pop_back();
   for (int i = 0; i < 4; ++i) {
@@ -449,8 +452,8 @@ TEST_CASE("sizes: none is lost, and what no class serves is refused") {
   CHECK(pool.zs.zs_malloc(0xffffffff) == Pool::Zs::no_memory);
   pool.zs.zs_free(Pool::Zs::no_memory);
   CHECK(pool.check() == "");
-  for (const std::uint32_t size : {1u, 2u, 7u, 8u, 9u, 23u, 24u, 25u, 33u, 39u, 41u, 1000u, 1001u, 2719u, 3255u, 3256u,
-                                   3257u, 4087u, 4088u, 4089u, 4095u, 4096u}) {
+  for (const std::uint32_t size : {1u,    2u,    7u,    8u,    9u,    23u,   24u,   25u,   33u,   39u,   41u,
+                                   1000u, 1001u, 2719u, 3255u, 3256u, 3257u, 4087u, 4088u, 4089u, 4095u, 4096u}) {
     CAPTURE(size);
     const std::uint64_t h = pool.zs.zs_malloc(size);
     REQUIRE(h != Pool::Zs::no_memory);
@@ -650,7 +653,8 @@ TEST_CASE("isolate: off the list while isolated, up to four pages, back when the
   CHECK(pool.check() == "");
 }
 
-TEST_CASE("isolate: refused for a page that is free, foreign, locked, or of a zspage that is empty or held off its list") {
+TEST_CASE(
+    "isolate: refused for a page that is free, foreign, locked, or of a zspage that is empty or held off its list") {
   Pool pool;
   auto handles = pool.fill(request_2720, 2);
   const Zspage z = pool.view.zspage_of(handles[0]);

@@ -17,7 +17,8 @@ void Zsmalloc<M>::zs_free(u64 handle) {
   obj_free(c, obj);
   const Fullness f = fix_fullness_group(c, z);
   if (f != zs_empty) {
-    kernel::read_unlock<M>(z[&zspage<M>::lock], RACE_SITE("zs_free.zspage.read_unlock", read_unlock, "nothing: only reads"));
+    kernel::read_unlock<M>(z[&zspage<M>::lock],
+                           RACE_SITE("zs_free.zspage.read_unlock", read_unlock, "nothing: only reads"));
   } else {
     const bool off_list = isolated(z) != 0;
     kernel::read_unlock<M>(z[&zspage<M>::lock],
@@ -25,7 +26,8 @@ void Zsmalloc<M>::zs_free(u64 handle) {
     // An isolated zspage is freed when its last page is put back.
     if (!off_list) free_zspage(c, z);
   }
-  unlock_class(c, RACE_SITE("zs_free.class.unlock", spin_unlock, "freeobj, the link in the object, inuse, fullness lists"));
+  unlock_class(
+      c, RACE_SITE("zs_free.class.unlock", spin_unlock, "freeobj, the link in the object, inuse, fullness lists"));
   unpin_tag(handle, RACE_SITE("zs_free.unpin", bit_spin_unlock, "nothing: the handle is freed next"));
   M::release(ptr<handle_word<M>>::from_address(handle));
 }

@@ -21,7 +21,8 @@ auto Zsmalloc<M>::class_of(Zspage z) const -> Class {
 
 template <class M>
 Fullness Zsmalloc<M>::stored_fullness(Zspage z) const {
-  return static_cast<Fullness>(M::known(field(z[&zspage<M>::meta].read_once(), Meta::fullness_shift, Meta::fullness_mask)));
+  return static_cast<Fullness>(
+      M::known(field(z[&zspage<M>::meta].read_once(), Meta::fullness_shift, Meta::fullness_mask)));
 }
 
 template <class M>

@@ -20,11 +20,11 @@ constexpr unsigned class_bits = 8;
 constexpr unsigned physical_address_bits = 48;  // MAX_PHYSMEM_BITS of arm64
 
 struct SizeClassGeometry {
-  std::uint32_t index;    // the slot that owns the class: the largest one that shares it
-  std::uint32_t size;     // bytes an object, header included
-  std::uint32_t pages;    // per zspage
-  std::uint32_t objects;  // per zspage
-  bool huge;              // one object a page: its handle lives in page->index, all bytes are the user's
+  std::uint32_t index;        // the slot that owns the class: the largest one that shares it
+  std::uint32_t size;         // bytes an object, header included
+  std::uint32_t pages;        // per zspage
+  std::uint32_t objects;      // per zspage
+  bool huge;                  // one object a page: its handle lives in page->index, all bytes are the user's
   std::uint32_t max_request;  // largest size that zs_malloc serves from it
 
   // Offset in page k of the first object that starts there (the rule as merged, not that of the patch's version 7).
@@ -38,13 +38,16 @@ class Geometry {
  public:
   explicit Geometry(std::uint32_t page_size) : page_size_(page_size) {
     if (!std::has_single_bit(page_size) || page_size < 256 || page_size > 65536)
-      throw std::invalid_argument("page size " + std::to_string(page_size) + " is not a power of two from 256 to 65536");
+      throw std::invalid_argument("page size " + std::to_string(page_size) +
+                                  " is not a power of two from 256 to 65536");
     page_shift_ = static_cast<unsigned>(std::countr_zero(page_size));
     step_ = std::max(page_size >> class_bits, size_align);
-    least_ = std::max<std::uint64_t>(least_class_size, (std::uint64_t{max_pages_per_zspage} << page_shift_) >> index_bits());
+    least_ =
+        std::max<std::uint64_t>(least_class_size, (std::uint64_t{max_pages_per_zspage} << page_shift_) >> index_bits());
     const std::uint32_t slots = (page_size - least_ + step_ - 1) / step_ + 1;
     slot_to_class_.resize(slots);
-    for (std::uint32_t slot = slots; slot-- > 0;) {  // from the largest: a slot of the same shape shares the class above it
+    for (std::uint32_t slot = slots;
+         slot-- > 0;) {  // from the largest: a slot of the same shape shares the class above it
       const std::uint32_t size = std::min(least_ + slot * step_, page_size);
       const std::uint32_t pages = pages_per_zspage(size);
       const std::uint32_t objects = pages * page_size / size;

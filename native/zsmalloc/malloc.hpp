@@ -18,7 +18,8 @@ auto Zsmalloc<M>::zs_malloc(std::uint32_t size) -> u64 {
     const u64 obj = obj_malloc(c, z, handle);
     fix_fullness_group(c, z);
     record_obj(handle, obj);
-    unlock_class(c, RACE_SITE("zs_malloc.class.unlock", spin_unlock, "freeobj, the object's header, inuse, fullness lists"));
+    unlock_class(
+        c, RACE_SITE("zs_malloc.class.unlock", spin_unlock, "freeobj, the object's header, inuse, fullness lists"));
     return handle;
   }
   unlock_class(c, RACE_SITE("zs_malloc.class.unlock-empty", spin_unlock, "nothing: no zspage was found"));
@@ -38,7 +39,8 @@ auto Zsmalloc<M>::zs_malloc(std::uint32_t size) -> u64 {
   pool_[&zs_pool<M>::pages_allocated].fetch_add(c.pages, Order::plain);
   stat_add(c, obj_allocated, c.objects);
   set_zspage_movable(z);
-  unlock_class(c, RACE_SITE("zs_malloc.class.reunlock", spin_unlock, "the new zspage: its list, pages, links and headers"));
+  unlock_class(
+      c, RACE_SITE("zs_malloc.class.reunlock", spin_unlock, "the new zspage: its list, pages, links and headers"));
   return handle;
 }
 

@@ -37,7 +37,8 @@ auto Zsmalloc<M>::zs_map_object(u64 handle, MapMode mode) -> Mapping {
   MapArea& area = areas_[M::cpu()];
   area.mode = mode;
   const std::uint32_t header = c.huge ? 0 : 1;
-  if (offset + c.size <= pages_.page_size()) return {word_at(at.page, offset) + std::uint64_t{header}, c.size / 8 - header};
+  if (offset + c.size <= pages_.page_size())
+    return {word_at(at.page, offset) + std::uint64_t{header}, c.size / 8 - header};
   if (mode != MapMode::write_only) copy_object(c, at.page, offset, area.buffer, 0, true);
   return {area.buffer + std::uint64_t{header}, c.size / 8 - header};
 }

@@ -11,15 +11,16 @@ bool Zsmalloc<M>::zs_page_isolate(Page p) {
   const Zspage z = get_zspage(p);
   Class c = class_of(z);
   lock_class(c, RACE_SITE("zs_page_isolate.class.lock", spin_lock, "inuse, fullness lists, the isolated count"));
-  // Refused: an empty zspage, which the worker may be freeing, and one that compaction holds off its list.
-  const bool listed = on_list(z);
-  const std::uint32_t count = isolated(z);
+  // Refused: an empty zspage, which the worker may be freeing (then the list node is the worker's), and one that
+  // compaction holds off its list.
   bool taken = false;
-  if (M::known(z[&zspage<M>::inuse].load()) != 0 && (listed || count != 0)) {
+  if (M::known(z[&zspage<M>::inuse].load()) != 0) {
+    const bool listed = on_list(z);
+    const std::uint32_t count = isolated(z);
+    taken = listed || count != 0;
     // From the first isolation on nobody allocates from it.
     if (listed && count == 0) remove_zspage(c, z, stored_fullness(z));
-    set_field(z, Meta::isolated_shift, Meta::isolated_mask, count + 1);
-    taken = true;
+    if (taken) set_field(z, Meta::isolated_shift, Meta::isolated_mask, count + 1);
   }
   unlock_class(c, RACE_SITE("zs_page_isolate.class.unlock", spin_unlock, "fullness lists, the isolated count"));
   return taken;
@@ -72,7 +73,8 @@ auto Zsmalloc<M>::zs_page_migrate(Page fresh, Page old) -> MigrateResult {
 
     if (result == MigrateResult::success) {
       const Words to = pages_.page_address(fresh);
-      for (std::uint32_t w = 0; w < pages_.words_per_page(); ++w) to[std::uint64_t{w}].store(from[std::uint64_t{w}].load());
+      for (std::uint32_t w = 0; w < pages_.words_per_page(); ++w)
+        to[std::uint64_t{w}].store(from[std::uint64_t{w}].load());
       for (std::uint32_t at = first; at < pages_.page_size(); at += c.size) {
         const u64 head = obj_to_head(c, old, at);
         if ((head & obj_allocated_tag) == 0u) continue;
@@ -87,18 +89,20 @@ auto Zsmalloc<M>::zs_page_migrate(Page fresh, Page old) -> MigrateResult {
       set_field(z, Meta::isolated_shift, Meta::isolated_mask, count - 1);
       if (count == 1) putback_zspage(c, z);
       reset_page(old);
-      pages_.put_page(old, RACE_SITE("zs_page_migrate.put_page", ref_put,
-                                     "the old page; as a full barrier it also orders the copy before the class unlock"));
+      pages_.put_page(old,
+                      RACE_SITE("zs_page_migrate.put_page", ref_put,
+                                "the old page; as a full barrier it also orders the copy before the class unlock"));
       if (c.huge) heads = fresh;
     }
     for (std::uint32_t at = first; at < end; at += c.size) {
       const u64 head = obj_to_head(c, heads, at);
       if ((head & obj_allocated_tag) == 0u) continue;
-      unpin_tag(head & ~obj_allocated_tag,
-                RACE_SITE("zs_page_migrate.unpin", bit_spin_unlock, "the object's bytes and its new place, for who maps it"));
+      unpin_tag(head & ~obj_allocated_tag, RACE_SITE("zs_page_migrate.unpin", bit_spin_unlock,
+                                                     "the object's bytes and its new place, for who maps it"));
     }
   }
-  unlock_class(c, RACE_SITE("zs_page_migrate.class.unlock", spin_unlock, "the copy of the page, the chain, fullness lists"));
+  unlock_class(
+      c, RACE_SITE("zs_page_migrate.class.unlock", spin_unlock, "the copy of the page, the chain, fullness lists"));
   kernel::write_unlock<M>(z[&zspage<M>::lock], RACE_SITE("zs_page_migrate.zspage.write_unlock", write_unlock,
                                                          "the copy of the page, for who maps a straddling object"));
   return result;

@@ -8,7 +8,8 @@ namespace race::zsmalloc {
 template <class M>
 auto Zsmalloc<M>::location_to_obj(Page p, u32 index) const -> u64 {
   const u64 mask = (std::uint64_t{1} << geometry_.index_bits()) - 1;
-  return ((pages_.page_to_pfn(p) << geometry_.index_bits()) | (M::template cast<std::uint64_t>(index) & mask)) << obj_tag_bits;
+  return ((pages_.page_to_pfn(p) << geometry_.index_bits()) | (M::template cast<std::uint64_t>(index) & mask))
+         << obj_tag_bits;
 }
 
 template <class M>

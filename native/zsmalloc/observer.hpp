@@ -13,7 +13,8 @@ class Observer {
   // `slot` is the slot number of the size class.
   virtual void class_unlock(std::uint32_t /*slot*/) {}  // just before each release of a class lock
   virtual void freeobj_changed(ZspagePtr, std::uint32_t /*slot*/) {}
-  virtual void object_allocated(ZspagePtr, std::uint32_t /*slot*/, std::uint32_t /*object*/, std::uint64_t /*handle*/) {}
+  virtual void object_allocated(ZspagePtr, std::uint32_t /*slot*/, std::uint32_t /*object*/, std::uint64_t /*handle*/) {
+  }
   virtual void object_freed(ZspagePtr, std::uint32_t /*slot*/, std::uint32_t /*object*/) {}
   virtual void zspage_created(ZspagePtr, std::uint32_t /*slot*/) {}
   virtual void zspage_freed(ZspagePtr) {}

@@ -81,15 +81,15 @@ class Zsmalloc {
   };
   u64 location_to_obj(Page p, u32 index) const;
   Location obj_to_location(u64 obj) const;
-  static auto handle_to_word(u64 handle) {
-    return ptr<handle_word<M>>::from_address(handle)[&handle_word<M>::obj];
-  }
+  static auto handle_to_word(u64 handle) { return ptr<handle_word<M>>::from_address(handle)[&handle_word<M>::obj]; }
 
  private:
   // obj.hpp
   u64 handle_to_obj(u64 handle) const { return handle_to_word(handle).read_once(); }
   static void record_obj(u64 handle, u64 obj) { handle_to_word(handle).write_once(obj); }
-  static void pin_tag(u64 handle, SiteId site) { kernel::bit_spin_lock<M>(handle_to_word(handle), handle_pin_bit, site); }
+  static void pin_tag(u64 handle, SiteId site) {
+    kernel::bit_spin_lock<M>(handle_to_word(handle), handle_pin_bit, site);
+  }
   static bool trypin_tag(u64 handle, SiteId site) {
     return kernel::bit_spin_trylock<M>(handle_to_word(handle), handle_pin_bit, site);
   }
@@ -116,7 +116,9 @@ class Zsmalloc {
   Fullness get_fullness_group(Class c, Zspage z) const;
   static std::uint32_t isolated(Zspage z);
   static bool on_list(Zspage z) { return !kernel::list_empty<M>(z[&zspage<M>::list]); }
-  auto fullness_list(Class c, Fullness f) const { return class_at(c.index)[&size_class<M>::fullness_list] + std::uint64_t{f}; }
+  auto fullness_list(Class c, Fullness f) const {
+    return class_at(c.index)[&size_class<M>::fullness_list] + std::uint64_t{f};
+  }
   auto stat(Class c, std::uint32_t s) const { return class_at(c.index)[&size_class<M>::stats][std::uint64_t{s}]; }
   void stat_add(Class c, std::uint32_t s, std::uint64_t n) const;
   Zspage first_in(Class c, Fullness f) const;

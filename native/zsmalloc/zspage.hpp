@@ -54,7 +54,8 @@ auto Zsmalloc<M>::alloc_zspage(Class c) -> Zspage {
   for (std::uint32_t k = 0; k < c.pages; ++k) {
     chain[k] = pages_.alloc_page();
     if (chain[k]) continue;
-    while (k-- > 0) pages_.put_page(chain[k], RACE_SITE("alloc_zspage.put_page", ref_put, "nothing: nobody saw these pages"));
+    while (k-- > 0)
+      pages_.put_page(chain[k], RACE_SITE("alloc_zspage.put_page", ref_put, "nothing: nobody saw these pages"));
     M::release(z);
     return nullptr;
   }
@@ -69,11 +70,12 @@ template <class M>
 void Zsmalloc<M>::set_zspage_movable(Zspage z) {
   typename M::function here{"SetZsPageMovable"};
   for (Page p = z[&zspage<M>::first_page].load(); p; p = get_next_page(p)) {
-    if (!kernel::trylock_page<M>(p, RACE_SITE("SetZsPageMovable.page.trylock", page_lock, "the new zspage, with the unlock")))
+    if (!kernel::trylock_page<M>(
+            p, RACE_SITE("SetZsPageMovable.page.trylock", page_lock, "the new zspage, with the unlock")))
       fail(Oracle::stale_page, "a page of a zspage that is being built is locked by somebody else", z);
     kernel::set_page_movable<M>(p, pool_.address());
-    kernel::unlock_page<M>(p, RACE_SITE("SetZsPageMovable.page.unlock", page_unlock,
-                                        "the new zspage, for who isolates one of its pages"));
+    kernel::unlock_page<M>(
+        p, RACE_SITE("SetZsPageMovable.page.unlock", page_unlock, "the new zspage, for who isolates one of its pages"));
   }
 }
 

@@ -1,10 +1,10 @@
 #include "memory/weak/machine.hpp"
 
-#include "memory/weak/types.hpp"
-
 #include <bit>
 #include <cstring>
 #include <stdexcept>
+
+#include "memory/weak/types.hpp"
 
 namespace race::weak {
 
@@ -82,7 +82,8 @@ void Machine::enter(unsigned n) {
   number_ = n;
   cpu_bit_ = 1u << n;
   if (trace != nullptr && trace->events.back().kind != Event::Kind::runs)
-    trace->add({Event::Kind::runs, static_cast<std::uint8_t>(n), no_site, "", 0, 0, 0, now_, 0, 0, false, false, false});
+    trace->add(
+        {Event::Kind::runs, static_cast<std::uint8_t>(n), no_site, "", 0, 0, 0, now_, 0, 0, false, false, false});
 }
 
 void Machine::finish_cpu() {
@@ -120,8 +121,18 @@ void Machine::hold(std::uint32_t word, Time address_view, Loaded data, bool rele
     free_held_.pop_back();
   }
   Cpu& c = *cpu_;
-  pool_[h] = {data.value, word, words_[word].pending, 0,     c.youngest, static_cast<std::uint32_t>(c.held.size()),
-              c.epoch,    address_view, data.view,    issue, static_cast<std::uint8_t>(current()), release};
+  pool_[h] = {data.value,
+              word,
+              words_[word].pending,
+              0,
+              c.youngest,
+              static_cast<std::uint32_t>(c.held.size()),
+              c.epoch,
+              address_view,
+              data.view,
+              issue,
+              static_cast<std::uint8_t>(current()),
+              release};
   words_[word].pending = h;
   (c.youngest != 0 ? pool_[c.youngest].next : c.oldest) = h;
   c.youngest = h;
@@ -148,8 +159,8 @@ void Machine::commit_held(std::uint32_t n) {
   if (h.release) c.release = now_;
   if (trace != nullptr) {
     const Event& store = trace->events[h.issue];
-    trace->add({Event::Kind::commit, h.cpu, store.site, store.function, address_of(h.word), h.value, 0, now_, h.issue, 0,
-                false, true, false});
+    trace->add({Event::Kind::commit, h.cpu, store.site, store.function, address_of(h.word), h.value, 0, now_, h.issue,
+                0, false, true, false});
     trace->writer.resize(now_ + 1);
     trace->writer[now_] = h.issue;
   }
@@ -242,9 +253,9 @@ Machine::Loaded Machine::load_slow(std::uint32_t i, Time floor, Order order) {
   c.newest_load = std::max(c.newest_load, result.view);
   if (acquires(order)) c.load_floor = std::max(c.load_floor, result.view);
   if (trace != nullptr)
-    result.source = trace->add({Event::Kind::load, static_cast<std::uint8_t>(current()), c.site, c.function, address_of(i),
-                                result.value, w.value, now_, own != 0 ? pool_[own].issue : 0, own != 0 ? 0 : read,
-                                c.read_stale, false, own != 0});
+    result.source = trace->add({Event::Kind::load, static_cast<std::uint8_t>(current()), c.site, c.function,
+                                address_of(i), result.value, w.value, now_, own != 0 ? pool_[own].issue : 0,
+                                own != 0 ? 0 : read, c.read_stale, false, own != 0});
   return result;
 }
 
@@ -253,13 +264,13 @@ void Machine::store_slow(std::uint32_t i, Time address_view, Loaded data, Order 
   bool held = asked && model_ != Model::sc && chooser.ask(Choice::delay, 2) != 0;
   if (cpu_->oldest != 0 && !held) {
     const Held& oldest = pool_[cpu_->oldest];
-    held = model_ == Model::tso || release || oldest.epoch != cpu_->epoch ||
-           (words_[i].pending != 0 && own_held(i) != 0);
+    held =
+        model_ == Model::tso || release || oldest.epoch != cpu_->epoch || (words_[i].pending != 0 && own_held(i) != 0);
   }
   std::uint32_t issue = 0;
   if (trace != nullptr)
-    issue = trace->add({Event::Kind::store, static_cast<std::uint8_t>(current()), cpu_->site, cpu_->function, address_of(i),
-                        data.value, 0, now_, data.source, 0, false, held, false});
+    issue = trace->add({Event::Kind::store, static_cast<std::uint8_t>(current()), cpu_->site, cpu_->function,
+                        address_of(i), data.value, 0, now_, data.source, 0, false, held, false});
   if (held) return hold(i, address_view, data, release, issue);
   commit(i, data.value, *cpu_);
   if (release) cpu_->release = now_;
@@ -288,9 +299,7 @@ void Machine::fence(Fence f) {
       drain(current());
       c.load_floor = std::max({c.load_floor, c.newest_load, c.own});
       break;
-    case Fence::ishld:
-      c.load_floor = std::max(c.load_floor, c.newest_load);
-      break;
+    case Fence::ishld: c.load_floor = std::max(c.load_floor, c.newest_load); break;
     case Fence::ishst:
       if (c.oldest != 0) ++c.epoch;
       break;
@@ -316,8 +325,8 @@ void Machine::wait_for(std::uint64_t address) {
   watch();
   reason = Leave::waits;
   if (trace != nullptr)
-    trace->add({Event::Kind::waits, static_cast<std::uint8_t>(current()), cpu_->site, cpu_->function, address, 0, 0, now_, 0,
-                0, false, false, false});
+    trace->add({Event::Kind::waits, static_cast<std::uint8_t>(current()), cpu_->site, cpu_->function, address, 0, 0,
+                now_, 0, 0, false, false, false});
   leave(*this, scheduler);
 }
 
@@ -361,16 +370,21 @@ void Machine::fail(const Fault& f) {
   fault = f;
   reason = Leave::failed;
   if (trace != nullptr)
-    trace->add({Event::Kind::fault, static_cast<std::uint8_t>(current()), cpu_->site, cpu_->function, f.where, f.value, 0,
-                now_, 0, 0, false, false, false});
+    trace->add({Event::Kind::fault, static_cast<std::uint8_t>(current()), cpu_->site, cpu_->function, f.where, f.value,
+                0, now_, 0, 0, false, false, false});
   leave(*this, scheduler);
   std::abort();  // a failed execution is never resumed
 }
 
 void Machine::bad_access(std::uint64_t address, const char* what) {
   const bool known = mapped(address);
-  fail({Oracle::oops, !known ? (what[0] == 'l' ? "load outside of memory" : what[0] == 's' ? "store outside of memory" : "atomic outside of memory")
-                             : (what[0] == 'l' ? "load from freed memory" : what[0] == 's' ? "store to freed memory" : "atomic on freed memory"),
+  fail({Oracle::oops,
+        !known ? (what[0] == 'l'   ? "load outside of memory"
+                  : what[0] == 's' ? "store outside of memory"
+                                   : "atomic outside of memory")
+               : (what[0] == 'l'   ? "load from freed memory"
+                  : what[0] == 's' ? "store to freed memory"
+                                   : "atomic on freed memory"),
         0, -1, address, known ? address : 0});
 }
 

@@ -70,9 +70,9 @@ struct Cpu {
   std::uint32_t epoch = 0;
   std::uint32_t oldest = 0, youngest = 0;  // held stores in program order
   std::uint32_t held_releases = 0;
-  bool want_newest = false;  // a waiting loop read a stale value: its next load reads the newest
-  bool read_stale = false;   // the last load did not read the newest value
-  bool daemon = false;       // may wait for ever
+  bool want_newest = false;     // a waiting loop read a stale value: its next load reads the newest
+  bool read_stale = false;      // the last load did not read the newest value
+  bool daemon = false;          // may wait for ever
   std::uint32_t waits_for = 0;  // word
   std::uint32_t bit = 0;        // 1 << its number
   const char* function = "";
@@ -96,7 +96,7 @@ enum class Leave : std::uint8_t { preempted, waits, finished, failed };
 struct Region {
   std::uint32_t first, words;
   const char* name;
-  std::uint32_t serial;  // number among the regions of that name
+  std::uint32_t serial;   // number among the regions of that name
   std::uint32_t element;  // words an element
 };
 
@@ -108,14 +108,14 @@ class Machine {
   explicit Machine(Model model, std::uint32_t words = 1u << 20);
 
   // ---- the life of an execution
-  void checkpoint();                // what is in memory now is how each execution begins
-  void rewind();                    // back to the checkpoint
+  void checkpoint();  // what is in memory now is how each execution begins
+  void rewind();      // back to the checkpoint
   void begin(unsigned cpus, std::uint64_t step_limit);
   void begin_last_checks(unsigned cpu);  // a CPU that sees everything
-  void commit_all();                // everything held commits, program order, CPU by CPU
+  void commit_all();                     // everything held commits, program order, CPU by CPU
   bool anything_held() const { return held_count_ != 0; }
-  void flush();                     // nobody can run: a held store of the chooser's choice commits, or all where the order does
-                                    // not matter
+  void flush();  // nobody can run: a held store of the chooser's choice commits, or all where the order does
+                 // not matter
 
   Chooser chooser;
   BarrierPlan plan;
@@ -163,8 +163,8 @@ class Machine {
   [[noreturn]] void fail(const Fault& f);
 
   // ---- outside of time
-  std::uint64_t peek(std::uint64_t address) const;           // newest for this CPU
-  std::uint64_t peek_issued(std::uint64_t address) const;    // as if every held store had committed
+  std::uint64_t peek(std::uint64_t address) const;         // newest for this CPU
+  std::uint64_t peek_issued(std::uint64_t address) const;  // as if every held store had committed
   void poke(std::uint64_t address, std::uint64_t value);
   std::uint64_t allocate(const char* name, std::uint32_t words, std::uint32_t elements);  // 0: out of memory
   void release(std::uint64_t address);
@@ -172,36 +172,44 @@ class Machine {
   bool live(std::uint64_t address) const { return mapped(address) && live_[index(address)] != 0; }
 
  private:
-  static std::uint32_t index(std::uint64_t address) { return static_cast<std::uint32_t>((address - address_base) >> 3); }
+  static std::uint32_t index(std::uint64_t address) {
+    return static_cast<std::uint32_t>((address - address_base) >> 3);
+  }
   bool mapped(std::uint64_t a) const { return (a - address_base) >> 3 < count_ && (a & 7) == 0; }
   std::uint32_t checked(std::uint64_t address, const char* what) {
     const std::uint64_t i = (address - address_base) >> 3;
-    if (i >= count_ || live_[i] == 0 || (address & 7) != 0) [[unlikely]] bad_access(address, what);
+    if (i >= count_ || live_[i] == 0 || (address & 7) != 0) [[unlikely]]
+      bad_access(address, what);
     return static_cast<std::uint32_t>(i);
   }
   template <bool Sync>
   void step() {
     constexpr Choice kind = Sync ? Choice::preempt_sync : Choice::preempt;
-    if (--fuel_ == 0) [[unlikely]] out_of_steps();
+    if (--fuel_ == 0) [[unlikely]]
+      out_of_steps();
     if constexpr (Sync) ++sync_accesses_;
-    if (others_runnable() && chooser.due(kind)) [[unlikely]] preempt(kind);
-    if (held_count_ != 0 && chooser.due(Choice::commit)) [[unlikely]] commit_asked();
+    if (others_runnable() && chooser.due(kind)) [[unlikely]]
+      preempt(kind);
+    if (held_count_ != 0 && chooser.due(Choice::commit)) [[unlikely]]
+      commit_asked();
   }
   bool others_runnable() const { return (runnable_ & ~cpu_bit_) != 0; }
   void commit(std::uint32_t word, std::uint64_t value, Cpu& by) {
     Word& w = words_[word];
-    if (++now_ == journal_size_) [[unlikely]] grow_journal();
+    if (++now_ == journal_size_) [[unlikely]]
+      grow_journal();
     journal_[now_] = {w.value, word, w.newest, by.bit};
     w.value = value;
     w.newest = now_;
     by.own = now_;
-    if ((watched_ >> (word & 63)) & 1) [[unlikely]] wake(word);
+    if ((watched_ >> (word & 63)) & 1) [[unlikely]]
+      wake(word);
   }
   void grow_journal();
   bool may_commit(const Held& h) const;
   void hold(std::uint32_t word, Time address_view, Loaded data, bool release, std::uint32_t issue);
   void commit_held(std::uint32_t h);
-  void drain(unsigned cpu);                     // all of it
+  void drain(unsigned cpu);  // all of it
   void drain_through(unsigned cpu, std::uint32_t last);
   void drain_releases();
   void drain_for_rmw(std::uint32_t word, Order order);
@@ -247,7 +255,7 @@ class Machine {
 
   struct Heap {
     std::uint32_t top = 1;
-    std::vector<Region> regions;  // by address
+    std::vector<Region> regions;          // by address
     std::vector<std::uint32_t> released;  // regions, oldest first
   };
   Heap heap_, heap_at_checkpoint_;
@@ -319,7 +327,8 @@ Machine::Loaded Machine::rmw(std::uint64_t address, Time address_view, Order ord
     if (releases(order)) c.release = now_;
   }
   if (acquire) c.load_floor = std::max(c.load_floor, writes && releases(order) ? now_ : result.view);
-  if (slow_ != 0) [[unlikely]] traced_rmw(i, result.value, writes, result);
+  if (slow_ != 0) [[unlikely]]
+    traced_rmw(i, result.value, writes, result);
   return result;
 }
 

@@ -26,7 +26,7 @@ struct Event {
 };
 
 struct Trace {
-  std::vector<Event> events{Event{}};  // event 0 is no event
+  std::vector<Event> events{Event{}};    // event 0 is no event
   std::vector<std::uint32_t> writer{0};  // for each commit time the event of its store
   std::uint32_t add(const Event& e) {
     events.push_back(e);

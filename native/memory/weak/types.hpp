@@ -71,15 +71,15 @@ template <class A, class B>
 concept Operands = (is_value<A> && (is_value<B> || Number<B>)) || (Number<A> && is_value<B>);
 }  // namespace detail
 
-#define RACE_OPERATOR(op)                                                              \
-  template <class A, class B>                                                          \
-    requires detail::Operands<A, B>                                                    \
-  constexpr auto operator op(A a, B b) {                                               \
-    const auto x = detail::lift(a);                                                    \
-    const auto y = detail::lift(b);                                                    \
-    using R = decltype(x.bits() op y.bits());                                          \
+#define RACE_OPERATOR(op)                                                               \
+  template <class A, class B>                                                           \
+    requires detail::Operands<A, B>                                                     \
+  constexpr auto operator op(A a, B b) {                                                \
+    const auto x = detail::lift(a);                                                     \
+    const auto y = detail::lift(b);                                                     \
+    using R = decltype(x.bits() op y.bits());                                           \
     return value<R>(static_cast<R>(x.bits() op y.bits()), std::max(x.view(), y.view()), \
-                    x.source() != 0 ? x.source() : y.source());                        \
+                    x.source() != 0 ? x.source() : y.source());                         \
   }
 RACE_OPERATOR(+)
 RACE_OPERATOR(-)
@@ -205,7 +205,7 @@ class ptr {
   }
 
   template <class F, class C>
-  auto operator[](F C::*field) const {
+  auto operator[](F C::* field) const {
     return reach<F>(address_ + offset(field));
   }
   auto operator[](value<std::uint64_t> i) const { return moved(i, i.bits() * size).template reach_self<S>(); }
@@ -213,7 +213,7 @@ class ptr {
   value<std::uint64_t> address() const { return {address_, view_, source_}; }
   static ptr from_address(value<std::uint64_t> a) { return {a.bits(), a.view(), a.source()}; }
   template <class F>
-  static ptr container_of(ptr<F> member, F S::*field) {
+  static ptr container_of(ptr<F> member, F S::* field) {
     const value<std::uint64_t> a = member.address();
     return {a.bits() - offset(field), a.view(), a.source()};
   }
@@ -223,7 +223,7 @@ class ptr {
 
   // Bytes from the start of an S to its field.
   template <class F, class C>
-  static std::uint64_t offset(F C::*field) {
+  static std::uint64_t offset(F C::* field) {
     static_assert(std::is_base_of_v<C, S>);
     alignas(S) static char dummy[sizeof(S)];
     auto* object = reinterpret_cast<S*>(dummy);
@@ -325,8 +325,9 @@ struct machine {
   }
   template <class S>
   static weak::ptr<S> allocate_array(const char* name, std::uint64_t n) {
-    return {current->allocate(name, static_cast<std::uint32_t>(n * weak::ptr<S>::size / 8), static_cast<std::uint32_t>(n)), 0,
-            0};
+    return {
+        current->allocate(name, static_cast<std::uint32_t>(n * weak::ptr<S>::size / 8), static_cast<std::uint32_t>(n)),
+        0, 0};
   }
   template <class S>
   static void release(weak::ptr<S> p) {
