@@ -91,14 +91,15 @@ bench: build/native/CMakeCache.txt
 	@$(CMAKE) --build build/native --target race-bench
 	build/native/native/race-bench
 
-# ThreadSanitizer's shadow memory does not fit every randomised address layout; where it is allowed, run without.
+# ThreadSanitizer's shadow memory does not fit every randomised address layout; where it is allowed, run without. The weak
+# machine is left out there: it is one thread that changes its stack, which ThreadSanitizer cannot follow.
 FIXED_LAYOUT = $(shell setarch -R true 2>/dev/null && echo setarch -R)
 
 sanitize: $(SANITIZERS:%=sanitize-%)
 
 sanitize-%: build/%/CMakeCache.txt
 	@$(CMAKE) --build build/$* --target race-tests
-	$(if $(filter thread,$*),$(FIXED_LAYOUT)) build/$*/native/race-tests
+	$(if $(filter thread,$*),$(FIXED_LAYOUT)) build/$*/native/race-tests $(if $(filter thread,$*),--test-suite-exclude=weak)
 
 # ---- quality
 

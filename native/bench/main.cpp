@@ -157,7 +157,7 @@ void preemption() {
       RandomStrategy strategy(seed, engine.extent());
       std::uint64_t k = 0;
       while (k < 1'000'000 && !engine.run(strategy, strategy.begin(k)).failed) ++k;
-      std::printf(" %8llu", static_cast<unsigned long long>(k + 1));
+      std::printf(" %8llu", static_cast<unsigned long long>(k) + 1);
     }
     std::printf("\n");
   }

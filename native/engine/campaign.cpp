@@ -20,21 +20,24 @@ Campaign::Campaign(Plan plan)
     : plan_(std::move(plan)),
       machine_(plan_.model, Scenario::words_needed(plan_)),
       scenario_(plan_),
-      engine_(machine_, scenario_, plan_.step_limit) {
+      engine_(machine_, scenario_, plan_.step_limit),
+      strategy_(plan_.seed, measure()) {}
+
+const Extent& Campaign::measure() {
   // The set-up is no part of the question: it runs with the kernel's own barriers.
   machine_.plan = BarrierPlan::arm64();
   const Outcome o = engine_.prepare(plan_.seed);
   machine_.plan = plan_.barriers;
   if (!engine_.is_set_up()) broken("the set-up", o);
   if (o.failed) broken("the scenario, run in order with every barrier,", o);
-  strategy_.emplace(plan_.seed, engine_.extent());
+  return engine_.extent();
 }
 
 std::uint64_t Campaign::run(std::uint64_t first, std::uint64_t count) {
   std::uint64_t done = 0;
   for (; done < count && !cancelled_.load(std::memory_order_relaxed); ++done) {
     const std::uint64_t k = first + done;
-    const Outcome o = engine_.run(*strategy_, strategy_->begin(k));
+    const Outcome o = engine_.run(strategy_, strategy_.begin(k));
     ++executions_;
     accesses_ += machine_.accesses();
     if (!o.failed || !plan_.enabled(o.fault.oracle)) continue;
@@ -54,7 +57,7 @@ std::uint64_t Campaign::run(std::uint64_t first, std::uint64_t count) {
 FindingRecord Campaign::explain(std::uint64_t k, const Outcome& found) {
   weak::Trace trace;
   machine_.trace = &trace;
-  const Outcome again = engine_.run(*strategy_, strategy_->begin(k));
+  const Outcome again = engine_.run(strategy_, strategy_.begin(k));
   machine_.trace = nullptr;
   if (!again.failed || again.fault.oracle != found.fault.oracle)
     throw std::logic_error("execution " + std::to_string(k) + " is not reproducible");

@@ -39,13 +39,14 @@ class Campaign {
   const std::vector<FindingRecord>& findings(Oracle o) const { return findings_[static_cast<std::size_t>(o)]; }
 
  private:
+  const Extent& measure();  // sets the scenario up, and runs it once in order
   FindingRecord explain(std::uint64_t k, const Outcome& found);
 
   Plan plan_;
   weak::Machine machine_;
   Scenario scenario_;
   WeakEngine engine_;
-  std::optional<RandomStrategy> strategy_;
+  RandomStrategy strategy_;
   std::atomic<bool> cancelled_{false};
   std::uint64_t executions_ = 0, accesses_ = 0;
   std::array<std::uint64_t, static_cast<std::size_t>(Oracle::count)> counts_{};

@@ -107,7 +107,7 @@ void race_fibre_main(Fibre* f) {
 
 Fibre::Fibre() {
   const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
-  bytes_ = 256 * 1024;
+  bytes_ = std::size_t{256} * 1024;
   void* m = mmap(nullptr, bytes_ + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
   if (m == MAP_FAILED) throw std::bad_alloc();
   mprotect(m, page, PROT_NONE);  // running over the end is a fault, not a corruption

@@ -54,7 +54,6 @@ class PageAllocator {
       fill(next.frame);
     }
     M::poke(p[&page<M>::flags], 0);
-    M::poke(p[&page<M>::mapping], 0);
     M::poke(p[&page<M>::refcount], 1);
     return p;
   }
@@ -75,6 +74,7 @@ class PageAllocator {
     if (count == 0)
       M::fail({.oracle = Oracle::accounting, .what = "put_page of a page without a reference", .value = pfn(p)});
     if (count == 1) {
+      M::poke(p[&page<M>::mapping], 0);  // free_pages_prepare
       const std::lock_guard guard(lock_);
       state_.free.push_back({pfn(p) - static_cast<std::uint32_t>(first_pfn), M::cpu(), true});
     }

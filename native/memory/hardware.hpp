@@ -163,8 +163,8 @@ class ptr {
   template <class F>
   static ptr container_of(ptr<F> member, F S::* field) {
     alignas(S) static char dummy[sizeof(S)];
-    auto* object = reinterpret_cast<S*>(dummy);
-    const auto offset = reinterpret_cast<char*>(&(object->*field)) - dummy;
+    const auto* in_dummy = &(reinterpret_cast<S*>(dummy)->*field);
+    const auto offset = reinterpret_cast<std::uintptr_t>(in_dummy) - reinterpret_cast<std::uintptr_t>(dummy);
     return ptr(reinterpret_cast<S*>(reinterpret_cast<char*>(member.raw()) - offset));
   }
   S* raw() const { return p_; }
@@ -190,7 +190,7 @@ struct Context {
   unsigned cpu = 0;
   const char* function = "";
   SiteId site = no_site;
-  [[noreturn]] void (*fail)(const Fault&, const Context&) = nullptr;
+  void (*fail)(const Fault&, const Context&) = nullptr;  // does not return
 };
 inline thread_local Context context;
 
@@ -297,8 +297,9 @@ struct machine {
 
   [[noreturn]] static void fail(const Fault& fault) {
     if (context.fail) context.fail(fault, context);
-    std::fprintf(stderr, "%s: %s (cpu %u, %s)\n", info(fault.oracle).name.data(), fault.what, context.cpu,
-                 context.function);
+    const std::string_view oracle = info(fault.oracle).name;
+    std::fprintf(stderr, "%.*s: %s (cpu %u, %s)\n", static_cast<int>(oracle.size()), oracle.data(), fault.what,
+                 context.cpu, context.function);
     std::abort();
   }
 

@@ -77,6 +77,11 @@ class Oracles final : public zsmalloc::Observer<M> {
     if (at == zspages_.end()) return;
     first_.erase(first_.begin() + (at - zspages_.begin()));  // its bits stay unused until the execution is over
     zspages_.erase(at);
+    for (Changed& c : changed_) {
+      auto* const last = c.zspage.begin() + c.count;
+      c.count = static_cast<std::uint32_t>(
+          std::remove_if(c.zspage.begin(), last, [&](Zspage x) { return M::known(x == z); }) - c.zspage.begin());
+    }
   }
 
   // When nothing runs any more and every store has committed.
@@ -114,8 +119,8 @@ class Oracles final : public zsmalloc::Observer<M> {
     return nullptr;
   }
 
-  struct Changed {  // zspages, in the critical section that a CPU is in
-    std::array<Zspage, 8> zspage;
+  struct Changed {                  // zspages, in the critical section that a CPU is in
+    std::array<Zspage, 64> zspage;  // compaction changes the most; more are not checked
     std::uint32_t count = 0;
   };
   struct Bits {

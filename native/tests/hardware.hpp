@@ -26,6 +26,7 @@ class WithPlan {
 // The fault that `operation` ends with on this thread; Oracle::count if it ends well.
 template <class F>
 Fault fault_of(F operation) {
+  // NOLINTNEXTLINE(bugprone-std-exception-baseclass): nothing but the catch below sees it
   hardware::context.fail = [](const Fault& f, const hardware::Context&) { throw Fault(f); };
   Fault fault{Oracle::count, ""};
   try {

@@ -377,7 +377,7 @@ TEST_CASE("page allocator: frames go round, each poisoned anew") {
     REQUIRE(p[f] == pages.frame(f));
     CHECK(pages.page_to_pfn(p[f]) == Pages::first_pfn + f);
     CHECK(pages.pfn_to_page(Pages::first_pfn + f) == p[f]);
-    CHECK(pages.page_address(p[f]) == pages.memory() + 32 * f);
+    CHECK(pages.page_address(p[f]) == pages.memory() + std::uint64_t{32} * f);
     CHECK(poisoned(p[f], f));
     CHECK(H::peek(p[f][&page<H>::refcount]) == 1);
     dirty(p[f]);

@@ -48,4 +48,3 @@ def compute() -> list[Golden]:
 def main() -> None:
     FILE.write_bytes(msgspec.json.format(msgspec.json.encode(compute()), indent=2) + b"\n")
     print(f"wrote {FILE}")
-

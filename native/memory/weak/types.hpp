@@ -226,8 +226,9 @@ class ptr {
   static std::uint64_t offset(F C::* field) {
     static_assert(std::is_base_of_v<C, S>);
     alignas(S) static char dummy[sizeof(S)];
-    auto* object = reinterpret_cast<S*>(dummy);
-    return static_cast<std::uint64_t>(reinterpret_cast<char*>(&(object->*field)) - dummy) / (sizeof(Word) / 8);
+    const auto* member = &(reinterpret_cast<S*>(dummy)->*field);
+    const auto bytes = reinterpret_cast<std::uintptr_t>(member) - reinterpret_cast<std::uintptr_t>(dummy);
+    return bytes / (sizeof(Word) / 8);
   }
   // Bytes of an S in simulated memory, where a word takes 8 and not sizeof(Word).
   static constexpr std::uint64_t size = sizeof(S) / (sizeof(Word) / 8);
