@@ -1,6 +1,6 @@
 """What the weak machine gave, to the byte. `make golden` writes it anew; look at the difference before you commit it.
 
-The same file holds on every architecture and with every compiler: an execution depends on its plan and its number alone.
+The same file holds on every architecture and with every compiler: an execution depends on its plan and number alone.
 """
 
 from __future__ import annotations
