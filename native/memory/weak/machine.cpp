@@ -63,6 +63,7 @@ void Machine::rewind() {
 
 void Machine::begin(unsigned cpus, std::uint64_t step_limit) {
   for (unsigned n = 0; n < cpus; ++n) cpus_[n].reset(0);
+  in_use_ = cpus;
   runnable_ = (1u << cpus) - 1;
   waiting_ = 0;
   watched_ = 0;
@@ -201,7 +202,7 @@ void Machine::commit_all() {
 
 void Machine::flush() {
   unsigned holders = 0, last = 0;
-  for (unsigned n = 0; n < max_cpus; ++n)
+  for (unsigned n = 0; n < in_use_; ++n)
     if (cpus_[n].oldest != 0) {
       ++holders;
       last = n;
@@ -216,10 +217,9 @@ void Machine::commit_asked() {
 
 // The k-th held store, counted CPU by CPU; or, if that has to wait for others, the oldest of its CPU.
 void Machine::commit_kth(std::uint32_t k) {
-  for (Cpu& c : cpus_) {
-    if (k < c.held.size()) return commit_held(may_commit(pool_[c.held[k]]) ? c.held[k] : c.oldest);
-    k -= static_cast<std::uint32_t>(c.held.size());
-  }
+  Cpu* c = cpus_.data();
+  for (; k >= c->held.size(); ++c) k -= static_cast<std::uint32_t>(c->held.size());
+  commit_held(may_commit(pool_[c->held[k]]) ? c->held[k] : c->oldest);
 }
 
 // ---------------------------------------------------------------- accesses

@@ -250,6 +250,7 @@ class Machine {
   std::uint32_t waiting_ = 0;
   Model model_;
   std::vector<Cpu> cpus_;
+  unsigned in_use_ = 0;  // of the CPUs, by the threads of this execution
   std::vector<Held> pool_;
   std::vector<std::uint32_t> free_held_;
 
