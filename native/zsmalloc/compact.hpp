@@ -17,7 +17,7 @@ template <class M>
 std::uint64_t Zsmalloc<M>::zs_can_compact() {
   typename M::function here{"zs_can_compact"};
   std::uint64_t pages = 0;
-  for (Class c : geometry_.classes()) pages += can_compact(c);
+  for (Class c : classes_) pages += can_compact(c);
   return pages;
 }
 
@@ -37,8 +37,8 @@ auto Zsmalloc<M>::isolate_zspage(Class c, bool source) -> Zspage {
 // From `index` on, the handle of an allocated object that starts in the page, pinned; or 0. index is left at the object.
 template <class M>
 auto Zsmalloc<M>::find_allocated_object(Class c, Page p, std::uint32_t& index) -> u64 {
-  const std::uint32_t first = M::known(p[&kernel::page<M>::units].load());
-  for (std::uint32_t at = first + index * c.size; at < pages_.page_size(); at += c.size, ++index) {
+  const u32 first = p[&kernel::page<M>::units].load();
+  for (u32 at = first + index * c.size; M::known(at) < pages_.page_size(); at = at + c.size, ++index) {
     const u64 head = obj_to_head(c, p, at);
     if ((head & obj_allocated_tag) == 0u) continue;
     const u64 handle = head & ~obj_allocated_tag;
@@ -135,7 +135,7 @@ void Zsmalloc<M>::compact_class(Class c) {
 template <class M>
 std::uint64_t Zsmalloc<M>::zs_compact() {
   typename M::function here{"zs_compact"};
-  for (Class c : geometry_.classes()) compact_class(c);
+  for (Class c : classes_) compact_class(c);
   return M::known(pages_compacted());
 }
 

@@ -12,17 +12,14 @@ void Zsmalloc<M>::set_field(Zspage z, std::uint32_t shift, std::uint32_t mask, s
 }
 
 template <class M>
-auto Zsmalloc<M>::class_of(Zspage z) const -> Class {
-  const std::uint32_t slot = M::known(field(z[&zspage<M>::meta].read_once(), Meta::class_shift, Meta::class_mask));
-  if (slot >= geometry_.slots() || geometry_.at_slot(slot).index != slot)
-    fail(Oracle::oops, "the zspage names a size class that does not exist", z, -1, slot);
-  return geometry_.at_slot(slot);
-}
-
-template <class M>
-Fullness Zsmalloc<M>::stored_fullness(Zspage z) const {
-  return static_cast<Fullness>(
-      M::known(field(z[&zspage<M>::meta].read_once(), Meta::fullness_shift, Meta::fullness_mask)));
+auto Zsmalloc<M>::class_of(Zspage z) const -> ClassInfo {
+  const u32 slot = field(z[&zspage<M>::meta].read_once(), Meta::class_shift, Meta::class_mask);
+  const std::uint32_t number = M::known(slot);
+  if (number >= geometry_.slots() || geometry_.at_slot(number).index != number)
+    fail(Oracle::oops, "the zspage names a size class that does not exist", z, -1, number);
+  ClassInfo c = class_info(geometry_.at_slot(number));
+  c.shared = c.shared + M::template cast<std::uint64_t>(slot - number);  // 0, and the dependency
+  return c;
 }
 
 template <class M>
@@ -40,7 +37,7 @@ Fullness Zsmalloc<M>::get_fullness_group(Class c, Zspage z) const {
 
 // The shrinker reads the counters without the lock.
 template <class M>
-void Zsmalloc<M>::stat_add(Class c, std::uint32_t s, std::uint64_t n) const {
+void Zsmalloc<M>::stat_add(Class c, u32 s, std::uint64_t n) const {
   const auto counter = stat(c, s);
   counter.write_once(counter.read_once() + n);
 }
@@ -66,9 +63,9 @@ void Zsmalloc<M>::insert_zspage(Class c, Zspage z, Fullness f) {
 }
 
 template <class M>
-void Zsmalloc<M>::remove_zspage(Class c, Zspage z, Fullness f) {
+void Zsmalloc<M>::remove_zspage(Class c, Zspage z, u32 f) {
   if (kernel::list_empty<M>(fullness_list(c, f)))
-    fail(Oracle::accounting, "a zspage is taken off a fullness list that is empty", z, -1, f);
+    fail(Oracle::accounting, "a zspage is taken off a fullness list that is empty", z, -1, M::known(f));
   kernel::list_del_init<M>(z[&zspage<M>::list]);
   stat_add(c, f, ~std::uint64_t{0});
 }
@@ -76,9 +73,9 @@ void Zsmalloc<M>::remove_zspage(Class c, Zspage z, Fullness f) {
 // After a change of inuse: moves the zspage to the list where it belongs now, unless it is isolated.
 template <class M>
 Fullness Zsmalloc<M>::fix_fullness_group(Class c, Zspage z) {
-  const Fullness old = stored_fullness(z);
+  const u32 old = stored_fullness(z);
   const Fullness now = get_fullness_group(c, z);
-  if (now == old) return now;
+  if (M::known(old) == now) return now;
   if (isolated(z) == 0) {
     remove_zspage(c, z, old);
     insert_zspage(c, z, now);

@@ -10,7 +10,7 @@ auto Zsmalloc<M>::zs_malloc(std::uint32_t size) -> u64 {
   if (size == 0 || size > pages_.page_size()) return no_memory;
   const u64 handle = M::template allocate<handle_word<M>>("handle").address();
   if (M::known(handle) == 0) return no_memory;
-  Class c = geometry_.for_request(size);
+  Class c = class_info(geometry_.for_request(size));
 
   lock_class(c, RACE_SITE("zs_malloc.class.lock", spin_lock,
                           "fullness lists, freeobj, the page chain and the links in the pages"));

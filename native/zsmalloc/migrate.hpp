@@ -53,15 +53,15 @@ auto Zsmalloc<M>::zs_page_migrate(Page fresh, Page old) -> MigrateResult {
   lock_class(c, RACE_SITE("zs_page_migrate.class.lock", spin_lock, "headers and links in the page, inuse, the chain"));
   MigrateResult result = MigrateResult::busy;
   if (M::known(z[&zspage<M>::inuse].load()) != 0) {
-    const std::uint32_t first = M::known(old[&kernel::page<M>::units].load());
+    const u32 first = old[&kernel::page<M>::units].load();
     const Words from = pages_.page_address(old);
     result = MigrateResult::success;
     // Where headers are read from at the end: the old page's memory, which the caller's reference keeps alive.
     Page heads = old;
 
     // Pin every allocated object that starts in the page, so that nobody reads where it is while it moves.
-    std::uint32_t end = first;
-    for (; end < pages_.page_size(); end += c.size) {
+    u32 end = first;
+    for (; M::known(end) < pages_.page_size(); end = end + c.size) {
       const u64 head = obj_to_head(c, old, end);
       if ((head & obj_allocated_tag) == 0u) continue;
       if (trypin_tag(head & ~obj_allocated_tag, RACE_SITE("zs_page_migrate.trypin", bit_spin_lock,
@@ -75,7 +75,7 @@ auto Zsmalloc<M>::zs_page_migrate(Page fresh, Page old) -> MigrateResult {
       const Words to = pages_.page_address(fresh);
       for (std::uint32_t w = 0; w < pages_.words_per_page(); ++w)
         to[std::uint64_t{w}].store(from[std::uint64_t{w}].load());
-      for (std::uint32_t at = first; at < pages_.page_size(); at += c.size) {
+      for (u32 at = first; M::known(at < end); at = at + c.size) {
         const u64 head = obj_to_head(c, old, at);
         if ((head & obj_allocated_tag) == 0u) continue;
         const u64 handle = head & ~obj_allocated_tag;
@@ -94,7 +94,7 @@ auto Zsmalloc<M>::zs_page_migrate(Page fresh, Page old) -> MigrateResult {
                                 "the old page; as a full barrier it also orders the copy before the class unlock"));
       if (c.huge) heads = fresh;
     }
-    for (std::uint32_t at = first; at < end; at += c.size) {
+    for (u32 at = first; M::known(at < end); at = at + c.size) {
       const u64 head = obj_to_head(c, heads, at);
       if ((head & obj_allocated_tag) == 0u) continue;
       unpin_tag(head & ~obj_allocated_tag, RACE_SITE("zs_page_migrate.unpin", bit_spin_unlock,

@@ -95,8 +95,9 @@ void Zsmalloc<M>::obj_free(Class c, u64 obj) {
 
 // The header of the object that starts at this offset of the page.
 template <class M>
-auto Zsmalloc<M>::obj_to_head(Class c, Page p, std::uint32_t offset) const -> u64 {
-  return c.huge ? p[&kernel::page<M>::freelist].load() : word_at(p, offset)[0u].load();
+auto Zsmalloc<M>::obj_to_head(Class c, Page p, u32 offset) const -> u64 {
+  if (c.huge) return p[&kernel::page<M>::freelist].load();
+  return pages_.page_address(p)[M::template cast<std::uint64_t>(offset) / 8u].load();
 }
 
 }  // namespace race::zsmalloc

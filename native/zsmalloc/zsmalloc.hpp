@@ -29,7 +29,12 @@ class Zsmalloc {
   using Words = typename Pages::Words;
   using Zspage = ptr<zspage<M>>;
   using SizeClass = ptr<size_class<M>>;
-  using Class = const SizeClassGeometry&;
+  // A size class as a function has it: its constants, and what CPUs share of it. Found through a zspage, the pointer depends
+  // on the load of the zspage's class field, as pool->size_class[class_idx] does.
+  struct ClassInfo : SizeClassGeometry {
+    SizeClass shared;
+  };
+  using Class = const ClassInfo&;
   using MigrateResult = kernel::MigrateResult;
 
   // What zs_map_object gives: the object's bytes as words, in place or in the CPU's buffer.
@@ -70,7 +75,7 @@ class Zsmalloc {
 
   const Geometry& geometry() const { return geometry_; }
   Pages& pages() const { return pages_; }
-  SizeClass class_at(std::uint32_t slot) const { return classes_[geometry_.at_slot(slot).index]; }
+  SizeClass class_at(std::uint32_t slot) const { return class_info(geometry_.at_slot(slot)).shared; }
   ptr<zs_pool<M>> pool() const { return pool_; }
   Observer<M>* observer = nullptr;
 
@@ -100,10 +105,13 @@ class Zsmalloc {
   void obj_free(Class c, u64 obj);
   void set_freeobj(Class c, Zspage z, u32 index);
   Words word_at(Page p, std::uint32_t offset) const { return pages_.page_address(p) + std::uint64_t{offset / 8}; }
+  Class class_info(const SizeClassGeometry& g) const {
+    return classes_[static_cast<std::size_t>(&g - geometry_.classes().data())];
+  }
   std::uint32_t offset_in_page(Class c, u32 index) const {
     return static_cast<std::uint32_t>(std::uint64_t{c.size} * M::known(index) & (pages_.page_size() - 1));
   }
-  u64 obj_to_head(Class c, Page p, std::uint32_t offset) const;
+  u64 obj_to_head(Class c, Page p, u32 offset) const;
   Zspage get_zspage(Page p) const;
   Page get_next_page(Page p) const;
   Page next_page_or_oops(Zspage z, Page p) const;
@@ -111,28 +119,30 @@ class Zsmalloc {
   // fullness.hpp. Under the class lock, but for class_of, which needs none: a zspage never changes its class.
   static u32 field(u32 meta, std::uint32_t shift, std::uint32_t mask) { return meta >> shift & mask; }
   static void set_field(Zspage z, std::uint32_t shift, std::uint32_t mask, std::uint32_t v);
-  Class class_of(Zspage z) const;
-  Fullness stored_fullness(Zspage z) const;
+  ClassInfo class_of(Zspage z) const;
+  u32 stored_fullness(Zspage z) const {
+    return field(z[&zspage<M>::meta].read_once(), Meta::fullness_shift, Meta::fullness_mask);
+  }
   Fullness get_fullness_group(Class c, Zspage z) const;
   static std::uint32_t isolated(Zspage z);
   static bool on_list(Zspage z) { return !kernel::list_empty<M>(z[&zspage<M>::list]); }
-  auto fullness_list(Class c, Fullness f) const {
-    return class_at(c.index)[&size_class<M>::fullness_list] + std::uint64_t{f};
+  auto fullness_list(Class c, u32 f) const {
+    return c.shared[&size_class<M>::fullness_list] + M::template cast<std::uint64_t>(f);
   }
-  auto stat(Class c, std::uint32_t s) const { return class_at(c.index)[&size_class<M>::stats][std::uint64_t{s}]; }
-  void stat_add(Class c, std::uint32_t s, std::uint64_t n) const;
+  auto stat(Class c, u32 s) const { return c.shared[&size_class<M>::stats][M::template cast<std::uint64_t>(s)]; }
+  void stat_add(Class c, u32 s, std::uint64_t n) const;
   Zspage first_in(Class c, Fullness f) const;
   void insert_zspage(Class c, Zspage z, Fullness f);
-  void remove_zspage(Class c, Zspage z, Fullness f);
+  void remove_zspage(Class c, Zspage z, u32 f);
   Fullness fix_fullness_group(Class c, Zspage z);
   Fullness putback_zspage(Class c, Zspage z);
   Zspage find_get_zspage(Class c) const;
 
-  void lock_class(Class c, SiteId site) { kernel::spin_lock<M>(class_at(c.index)[&size_class<M>::lock], site); }
+  void lock_class(Class c, SiteId site) { kernel::spin_lock<M>(c.shared[&size_class<M>::lock], site); }
   void unlock_class(Class c, SiteId site) {
     M::at(site);  // what an oracle finds is found here
     if (observer != nullptr) observer->class_unlock(c.index);
-    kernel::spin_unlock<M>(class_at(c.index)[&size_class<M>::lock], site);
+    kernel::spin_unlock<M>(c.shared[&size_class<M>::lock], site);
   }
 
   // zspage.hpp
@@ -180,7 +190,7 @@ class Zsmalloc {
   Pages& pages_;
   Geometry geometry_;
   ptr<zs_pool<M>> pool_;
-  std::vector<SizeClass> classes_;  // by slot; only owners
+  std::vector<ClassInfo> classes_;  // as geometry_.classes(): the largest first
   std::vector<MapArea> areas_;
 };
 

@@ -150,7 +150,7 @@ void Zsmalloc<M>::async_free_zspage() {
   typename M::function here{"async_free_zspage"};
   const auto list = pool_[&zs_pool<M>::free_pages];
   kernel::init_list_head<M>(list);
-  for (Class c : geometry_.classes()) {
+  for (Class c : classes_) {
     lock_class(c, RACE_SITE("async_free_zspage.class.lock", spin_lock, "the list of empty zspages"));
     kernel::list_splice_init<M>(fullness_list(c, zs_empty), list);
     unlock_class(c, RACE_SITE("async_free_zspage.class.unlock", spin_unlock, "the list of empty zspages"));
