@@ -1,4 +1,4 @@
-// The complete check of a pool that nobody uses: every invariant of ZSMALLOC's structures, read without accesses.
+// The complete check of a pool that nobody uses: every invariant of zsmalloc's structures, read without accesses.
 #pragma once
 
 #include <algorithm>
