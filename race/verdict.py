@@ -95,6 +95,8 @@ def _judge_arm(this: Judged, others: Sequence[Arm], situation: Situation) -> tup
     arm, expected = this.arm, this.expected
     found = _found(arm)
     if expected is None:
+        if arm.hits and not this.weakened:
+            return False, f"{found}, though no site is weaker than by default"
         if arm.hits:
             return True, f"{found}; the scenario expects nothing of this plan"
         return _judge_clean(arm, [ANY], others, situation, "; the scenario expects nothing of this plan")

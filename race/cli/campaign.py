@@ -20,7 +20,7 @@ from race.scenario.load import Scenario, find, load
 from race.scenario.native_plan import MAX_TRACES, native_plan
 
 DEFAULT_EXECUTIONS = 200_000  # of an arm
-DEFAULT_SECONDS = 6.5  # of an arm: two of them and the start of the workers stay within 15 s
+DEFAULT_SECONDS = 4.3  # of an arm: three of them and the start of the workers stay within 15 s
 
 
 def main(options: argparse.Namespace, command: list[str]) -> int:
