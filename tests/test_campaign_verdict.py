@@ -108,6 +108,11 @@ CLEAN = expected(clean=True)
             "plan off: oops 5 in 100,000 executions; the scenario expects nothing of this plan",
         ),
         (
+            [(arm("on", oops=5), None)],
+            1,
+            "plan on: oops 5 in 100,000 executions, though no site is weaker than by default",
+        ),
+        (
             [(arm("off", oops=50), None), (arm("on"), None)],
             0,
             "plan on: nothing found in 100,000 executions; the scenario expects nothing of this plan; "
