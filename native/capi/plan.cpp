@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <bit>
-#include <nlohmann/json.hpp>
-#include <stdexcept>
+
+#include "capi/json_reader.hpp"
 
 namespace race {
 
@@ -14,33 +14,6 @@ using nlohmann::json;
 constexpr int plan_version = 1;
 constexpr std::uint32_t most_frames = 4095;
 constexpr std::uint32_t most_slots = 4096;  // a payload names its slot in 12 bits
-
-[[noreturn]] void bad(const std::string& path, const std::string& what) {
-  throw std::invalid_argument("plan: " + path + ": " + what);
-}
-
-template <class T>
-T get(const json& object, const char* key, const std::string& path) {
-  const auto at = object.find(key);
-  if (at == object.end()) bad(path, std::string("misses \"") + key + '"');
-  try {
-    return at->get<T>();
-  } catch (const json::exception&) {
-    bad(path + '.' + key, "has the wrong type");
-  }
-}
-
-template <class Names>
-std::size_t named(const Names& names, const std::string& word, const std::string& path) {
-  const auto at = std::find(names.begin(), names.end(), word);
-  if (at == names.end()) bad(path, "unknown \"" + word + '"');
-  return static_cast<std::size_t>(at - names.begin());
-}
-
-std::uint32_t below(std::uint64_t v, std::uint64_t limit, const std::string& path) {
-  if (v >= limit) bad(path, std::to_string(v) + " is out of range");
-  return static_cast<std::uint32_t>(v);
-}
 
 Step parse_step(const json& j, const Plan& plan, const std::string& path, bool inner) {
   Step s;

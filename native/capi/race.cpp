@@ -5,8 +5,10 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 
+#include "capi/litmus_program.hpp"
 #include "capi/plan.hpp"
 #include "engine/campaign.hpp"
+#include "litmus/runner.hpp"
 
 #ifndef RACE_VERSION
 #define RACE_VERSION "0"
@@ -14,6 +16,10 @@
 
 struct race_campaign {
   race::Campaign campaign;
+};
+
+struct race_litmus {
+  race::litmus::Runner runner;
 };
 
 namespace {
@@ -26,7 +32,7 @@ char* copy(const std::string& text) {
   return out;
 }
 
-// No exception may leave the library: its message goes to *error, and the caller gets null.
+// No exception may leave the library: its message goes to *error, and the caller gets null or 0.
 template <class F>
 auto guarded(char** error, F make) -> decltype(make()) {
   if (error != nullptr) *error = nullptr;
@@ -34,7 +40,7 @@ auto guarded(char** error, F make) -> decltype(make()) {
     return make();
   } catch (const std::exception& e) {
     if (error != nullptr) *error = copy(e.what());
-    return nullptr;
+    return {};
   }
 }
 
@@ -124,5 +130,34 @@ char* race_campaign_result(race_campaign* c) {
 }
 
 void race_campaign_close(race_campaign* c) { delete c; }
+
+race_litmus* race_litmus_open(const char* program_json, char** error) {
+  return guarded(error, [&] { return new race_litmus{race::litmus::Runner(race::parse_litmus(program_json))}; });
+}
+
+uint64_t race_litmus_run(race_litmus* l, uint64_t first, uint64_t count, char** error) {
+  return guarded(error, [&] { return l->runner.run(first, count); });
+}
+
+void race_litmus_cancel(race_litmus* l) { l->runner.cancel(); }
+
+char* race_litmus_result(race_litmus* l) {
+  const race::litmus::Runner& runner = l->runner;
+  ordered_json states = ordered_json::array();
+  for (const race::litmus::State& s : runner.states()) {
+    ordered_json values = ordered_json::array();
+    for (const std::uint64_t v : s.values) {
+      const int location = runner.location(v);
+      if (location >= 0)
+        values.push_back({{"location", location}});
+      else
+        values.push_back(v);
+    }
+    states.push_back({{"values", values}, {"count", s.count}});
+  }
+  return copy(ordered_json{{"executions", runner.executions()}, {"complete", runner.complete()}, {"states", states}}.dump());
+}
+
+void race_litmus_close(race_litmus* l) { delete l; }
 
 void race_free(char* text) { std::free(text); }

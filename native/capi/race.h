@@ -35,6 +35,26 @@ char* race_campaign_result(race_campaign* campaign);
 
 void race_campaign_close(race_campaign* campaign);
 
+// ---- litmus tests
+
+typedef struct race_litmus race_litmus;
+
+// NULL, and a message in *error, if the program is wrong.
+race_litmus* race_litmus_open(const char* program_json, char** error);
+
+// Weak engine: runs executions first to first + count - 1. Exhaustive: at most count further executions of the search; first
+// is ignored. Returns how many were done: fewer after a cancel, and when the search is complete. On an error of the test
+// itself (an address that is no location) a message is in *error.
+uint64_t race_litmus_run(race_litmus* litmus, uint64_t first, uint64_t count, char** error);
+
+// May be called from another thread or a signal handler.
+void race_litmus_cancel(race_litmus* litmus);
+
+// JSON: {"executions", "complete", "states": [{"values": [number, or {"location": index}], "count"}]}.
+char* race_litmus_result(race_litmus* litmus);
+
+void race_litmus_close(race_litmus* litmus);
+
 // For every char * above but race_version's, and for *error.
 void race_free(char* text);
 

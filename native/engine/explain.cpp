@@ -96,6 +96,7 @@ std::string Explain::line(std::uint32_t n) const {
     case Kind::load:
       text = arrow("load ") + " = " + hex(e.value);
       if (e.stale) text += " [NOT CURRENT: newest " + hex(e.newest) + ']';
+      if (e.issue != 0 && !e.forwarded) text += ", issued at step " + std::to_string(e.issue);
       if (e.forwarded) text += " (own held store)";
       break;
     case Kind::store: text = arrow("store") + " = " + hex(e.value) + (e.held ? " (held back)" : ""); break;
@@ -109,8 +110,7 @@ std::string Explain::line(std::uint32_t n) const {
       break;
     }
     case Kind::fault: text = "found"; break;
-    case Kind::wakes:
-    case Kind::finished: break;
+    case Kind::late: text = arrow("issue an access to") + " (performed later)"; break;
   }
   if (e.site != no_site && (e.kind == Kind::rmw || e.kind == Kind::fence))
     text += " @ " + std::string(sites()[e.site].name);

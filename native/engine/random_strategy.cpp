@@ -9,10 +9,12 @@ namespace {
 constexpr std::size_t at(Choice k) { return static_cast<std::size_t>(k); }
 
 // Means of the gap between two deviations, drawn by four random bits. 0: none in this execution.
+constexpr std::uint32_t fail_mean = 8;       // store exclusives that could succeed
 constexpr std::uint32_t once = 0xffffffff;  // a single one, anywhere in the program
 constexpr std::array<std::uint32_t, 16> delay_means{0, 0, once, once, once, once, 64, 64, 64, 8, 8, 8, 8, 2, 2, 1};
 constexpr std::array<std::uint32_t, 16> commit_means{0, 0, 0, 0, 0, 0, 0, 0, 256, 256, 32, 32, 8, 8, 2, 2};
 constexpr std::array<std::uint32_t, 16> stale_means{0, 0, 0, 0, 0, 0, 16, 16, 4, 4, 4, 2, 2, 2, 1, 1};
+constexpr std::array<std::uint32_t, 16> late_means{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 16, 4, 2, 1};
 constexpr std::array<std::uint8_t, 16> preemptions{0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 3, 4, 6, 255};
 
 }  // namespace
@@ -42,6 +44,7 @@ std::array<std::uint32_t, choice_kinds> RandomStrategy::begin(std::uint64_t k) {
   delay_mean_ = delay_means[draw()];
   commit_mean_ = commit_means[draw()];
   stale_mean_ = stale_means[draw()];
+  late_mean_ = late_means[draw()];
   const unsigned count = preemptions[draw()];
   plain_.count = plain_.next = plain_.period = 0;
   sync_.count = sync_.next = sync_.period = 0;
@@ -70,6 +73,8 @@ std::array<std::uint32_t, choice_kinds> RandomStrategy::begin(std::uint64_t k) {
   }
   skips[at(Choice::commit)] = commit_mean_ == 0 ? never : gap(commit_mean_);
   skips[at(Choice::stale)] = stale_mean_ == 0 ? never : gap(stale_mean_);
+  skips[at(Choice::late)] = late_mean_ == 0 ? never : gap(late_mean_);
+  skips[at(Choice::fail)] = gap(fail_mean);
   return skips;
 }
 
@@ -81,13 +86,16 @@ Strategy::Answer RandomStrategy::decide(Choice kind, std::uint32_t n) {
     case Choice::commit: return {1 + rng_.below(n - 1), commit_mean_ == 0 ? never : gap(commit_mean_)};
     case Choice::stale:  // every other time the oldest: it differs most
       return {(rng_.next() & 1) != 0 ? n - 1 : 1 + rng_.below(n - 1), gap(stale_mean_)};
+    case Choice::late: return {1, gap(late_mean_)};
+    case Choice::fail: return {1, gap(fail_mean)};
     default: return {rng_.below(n), 0};
   }
 }
 
 std::array<std::uint32_t, choice_kinds> PlainStrategy::begin() {
   std::array<std::uint32_t, choice_kinds> skips{};
-  for (const Choice k : {Choice::preempt, Choice::preempt_sync, Choice::delay, Choice::commit, Choice::stale})
+  for (const Choice k : {Choice::preempt, Choice::preempt_sync, Choice::delay, Choice::commit, Choice::stale,
+                         Choice::late, Choice::fail})
     skips[at(k)] = Strategy::never;
   return skips;
 }

@@ -3,7 +3,7 @@
 // Uniform choices at every step find little: most bugs need few preemptions at the right place, one late store among hundreds,
 // or one stale load. So every execution draws a temperament first: at how many points it preempts (context-bounded search:
 // Musuvathi and Qadeer, PLDI 2007; positions as in PCT: Burckhardt et al., ASPLOS 2010), how often it holds stores back, how
-// soon they commit, and how often loads are stale, each apart from the others (swarm testing: Groce et al., ISSTA 2012).
+// soon they commit, and how often loads are stale or late, each apart from the others (swarm testing: Groce et al., ISSTA 2012).
 #pragma once
 
 #include <array>
@@ -41,7 +41,7 @@ class RandomStrategy final : public Strategy {
   Extent extent_;
   Rng rng_;
   Points plain_, sync_;
-  std::uint32_t delay_mean_ = 0, commit_mean_ = 0, stale_mean_ = 0;  // 0: never, or once only
+  std::uint32_t delay_mean_ = 0, commit_mean_ = 0, stale_mean_ = 0, late_mean_ = 0;  // 0: never, or once only
 };
 
 // Runs each CPU until it waits or ends, stores in order, loads fresh; only the program's own random operations vary.

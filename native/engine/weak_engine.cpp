@@ -43,7 +43,8 @@ bool WeakEngine::resume(unsigned cpu) {
   }
   machine_.enter(cpu);
   running_->fibre.resume();
-  return machine_.reason != Leave::failed;
+  machine_.outside();
+  return machine_.reason != Leave::failed && machine_.reason != Leave::abandoned;
 }
 
 bool WeakEngine::alone(Phase phase, unsigned cpu) {
@@ -59,6 +60,7 @@ bool WeakEngine::alone(Phase phase, unsigned cpu) {
 Outcome WeakEngine::outcome() const {
   Outcome o;
   o.failed = machine_.reason == Leave::failed;
+  o.abandoned = machine_.abandoned();
   if (!o.failed) return o;
   o.fault = machine_.fault;
   o.cpu = machine_.current();
@@ -67,14 +69,21 @@ Outcome WeakEngine::outcome() const {
   return o;
 }
 
-Outcome WeakEngine::prepare(std::uint64_t seed) {
+Outcome WeakEngine::set_up(std::uint64_t seed) {
   weak::current = &machine_;
   PlainStrategy plain(seed);
+  machine_.search(false);
   machine_.begin(1, step_limit_);
   machine_.chooser.begin(&plain, PlainStrategy::begin());
   if (!alone(Phase::set_up, 0)) return outcome();
   machine_.checkpoint();
   set_up_ = true;
+  return {};
+}
+
+Outcome WeakEngine::prepare(std::uint64_t seed) {
+  if (const Outcome o = set_up(seed); o.failed) return o;
+  PlainStrategy plain(seed);
   const Outcome o = run(plain, PlainStrategy::begin());
   for (std::size_t k = 0; k < choice_kinds; ++k) extent_[k] = machine_.chooser.asked(static_cast<Choice>(k));
   // Positions are drawn over the whole program, whichever CPU runs first.
@@ -86,6 +95,33 @@ Outcome WeakEngine::prepare(std::uint64_t seed) {
   return o;
 }
 
+// Every CPU issues what it can; then one of the transitions of what is pending happens, and its CPU goes on.
+Outcome WeakEngine::explore(Strategy& search) {
+  weak::current = &machine_;
+  machine_.rewind();
+  machine_.search(true);
+  machine_.begin(cpus_, 1ull << 32);
+  std::array<std::uint32_t, choice_kinds> skips{};
+  for (const Choice k : {Choice::preempt, Choice::preempt_sync, Choice::delay, Choice::commit, Choice::stale, Choice::late})
+    skips[static_cast<std::size_t>(k)] = Strategy::never;
+  machine_.chooser.begin(&search, skips);
+  workload_.begin(machine_);
+  phase_ = Phase::threads;
+  for (unsigned n = 0; n < cpus_; ++n) slots_[n]->fresh = true;
+  for (;;) {
+    while (machine_.runnable() != 0)
+      if (!resume(static_cast<unsigned>(std::countr_zero(machine_.runnable())))) return outcome();
+    machine_.transitions(transitions_);
+    if (transitions_.empty()) break;
+    const std::uint32_t k = machine_.chooser.choose(Choice::transition, static_cast<std::uint32_t>(transitions_.size()));
+    if (!machine_.abandoned()) machine_.perform(transitions_[k]);
+    if (machine_.abandoned()) return outcome();
+  }
+  Outcome o = outcome();
+  o.abandoned = !machine_.complete();
+  return o;
+}
+
 Outcome WeakEngine::run(Strategy& strategy, const std::array<std::uint32_t, choice_kinds>& skips) {
   weak::current = &machine_;
   machine_.rewind();
@@ -93,9 +129,15 @@ Outcome WeakEngine::run(Strategy& strategy, const std::array<std::uint32_t, choi
   auto wanted = skips;
   if (machine_.model() == weak::Model::sc)
     wanted[static_cast<std::size_t>(Choice::delay)] = Strategy::never;  // saves asking
+  machine_.late_loads(machine_.model() == weak::Model::armv8 &&
+                      skips[static_cast<std::size_t>(Choice::late)] != Strategy::never);
   machine_.chooser.begin(&strategy, wanted);
   workload_.begin(machine_);
-  return execute();
+  try {
+    return execute();
+  } catch (const weak::Abandoned&) {
+    return outcome();
+  }
 }
 
 Outcome WeakEngine::execute() {
@@ -115,7 +157,7 @@ Outcome WeakEngine::execute() {
       next = machine_.wanted;
       continue;
     }
-    while (machine_.runnable() == 0 && machine_.anything_held()) machine_.flush();
+    while (machine_.runnable() == 0 && machine_.anything_pending()) machine_.flush();
     if (machine_.runnable() == 0) break;
     next = pick();
   }

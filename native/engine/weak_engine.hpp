@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "engine/fibre.hpp"
 #include "engine/random_strategy.hpp"
@@ -26,6 +27,7 @@ class Workload {
 
 struct Outcome {
   bool failed = false;
+  bool abandoned = false;  // its stores could not be put in order: no execution at all (see Machine::abandon)
   Fault fault{};
   unsigned cpu = 0;  // == cpus(): in finish()
   const char* function = "";
@@ -36,10 +38,13 @@ class WeakEngine {
  public:
   WeakEngine(weak::Machine& machine, Workload& workload, std::uint64_t step_limit = 0);
 
+  Outcome set_up(std::uint64_t seed);  // and checkpoint
   // Set-up, checkpoint, and one plain execution that measures the program. An outcome that failed is a broken program.
   Outcome prepare(std::uint64_t seed);
   // One execution from the checkpoint; the caller has drawn the strategy's skips.
   Outcome run(Strategy& strategy, const std::array<std::uint32_t, choice_kinds>& skips);
+  // One execution in which the strategy chooses every transition of the memory (see ExhaustiveEngine).
+  Outcome explore(Strategy& search);
   const Extent& extent() const { return extent_; }
   bool is_set_up() const { return set_up_; }
 
@@ -68,6 +73,7 @@ class WeakEngine {
   std::array<std::unique_ptr<Slot>, weak::max_cpus + 1> slots_;
   Slot* running_ = nullptr;
   Extent extent_{};
+  std::vector<weak::Transition> transitions_;
 };
 
 }  // namespace race

@@ -21,11 +21,17 @@ enum class Choice : std::uint8_t {
   flush,         // nobody can run: which held store commits
   stale,         // at a load: 0 the newest value, k the k-th older one that may still be read
   client,        // the scenario's own random operations
+  late,          // at a load or an atomic without acquire: 0 performed now, 1 later
+  fail,          // at a store exclusive that could succeed: 0 it does, 1 it fails
+  forward,       // searching, at a load of a word with an own held store: 0 forwarded, 1 reads the memory later
+  guess,         // searching, at a compare and swap: 0 it will succeed, 1 it will fail
+  transition,    // searching, when no CPU can go on: which pending access is performed
   count
 };
 constexpr std::size_t choice_kinds = static_cast<std::size_t>(Choice::count);
 constexpr std::array<std::string_view, choice_kinds> choice_names{"schedule", "preempt", "preempt-sync", "delay",
-                                                                  "commit",   "flush",   "stale",        "client"};
+                                                                  "commit",   "flush",   "stale",        "client",
+"late", "fail", "forward", "guess", "transition"};
 
 // One answer other than 0. `ordinal` counts the questions of that kind, from 0.
 struct Deviation {

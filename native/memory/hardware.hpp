@@ -79,7 +79,7 @@ class ref {
   T read_once() const { return atomic_load(__ATOMIC_RELAXED); }
   void write_once(T v) const { __atomic_store(at_, &v, __ATOMIC_RELAXED); }
 
-  T load(Order o) const { return o == Order::acquire ? atomic_load(__ATOMIC_ACQUIRE) : read_once(); }
+  T load(Order o) const { return acquires(o) ? atomic_load(__ATOMIC_ACQUIRE) : read_once(); }
   void store(T v, Order o) const {
     if (o == Order::release)
       __atomic_store(at_, &v, __ATOMIC_RELEASE);
@@ -91,6 +91,7 @@ class ref {
   T name(T v, Order o) const {                                    \
     switch (o) {                                                  \
       case Order::plain: return call(at_, v, __ATOMIC_RELAXED);   \
+      case Order::acquire_pc:                                     \
       case Order::acquire: return call(at_, v, __ATOMIC_ACQUIRE); \
       case Order::release: return call(at_, v, rmw_release);      \
       case Order::acquire_release: break;                         \
@@ -110,6 +111,7 @@ class ref {
       case Order::plain:
         __atomic_compare_exchange(at_, &expected, &desired, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
         break;
+      case Order::acquire_pc:
       case Order::acquire:
         __atomic_compare_exchange(at_, &expected, &desired, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
         break;

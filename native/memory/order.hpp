@@ -8,6 +8,7 @@ namespace race {
 enum class Order : std::uint8_t {
   plain,            // LDR, STR, LDXR/STXR, LDADD
   acquire,          // LDAR, LDAXR, LDADDA
+  acquire_pc,       // LDAPR: may be performed before an older STLR of its CPU
   release,          // STLR, STLXR, LDADDL
   acquire_release,  // LDADDAL, CASAL
 };
@@ -18,7 +19,7 @@ enum class Fence : std::uint8_t {
   ishst,  // DMB ISHST: stores before it before stores after it
 };
 
-constexpr bool acquires(Order o) { return o == Order::acquire || o == Order::acquire_release; }
+constexpr bool acquires(Order o) { return o == Order::acquire || o == Order::acquire_pc || o == Order::acquire_release; }
 constexpr bool releases(Order o) { return o == Order::release || o == Order::acquire_release; }
 
 }  // namespace race

@@ -1,10 +1,11 @@
-// The weak machine: a multi-copy atomic shared memory whose stores may commit late and whose loads may be early (stale).
+// The weak machine: a multi-copy atomic shared memory whose stores may commit late, and whose loads may be early (stale) or
+// late.
 //
 // One OS thread simulates all CPUs. Every committed write gets the next time; a word keeps its newest value and, through the
-// journal of writes, the older ones. A load reads a version that was current at or after its floor; a held store commits when
-// its constraints allow. Semantics: the Flat and Promising-ARM models (Pulte et al., POPL 2018, PLDI 2019) without mixed-size
-// accesses; the rule for each operation stands at its function. Loads are never late (no load buffering) and a
-// read-modify-write is performed as a whole.
+// journal of writes, the older ones. A load reads a version that was current at or after its floor; a held store commits, and
+// a late load is performed, when its constraints allow. Semantics: the Flat and Promising-ARM models (Pulte et al., POPL 2018,
+// PLDI 2019) without mixed-size accesses; docs/memory-model.md has them in one page, and the rule for each operation stands at
+// its function.
 #pragma once
 
 #include <algorithm>
@@ -18,6 +19,8 @@
 #include "memory/finding.hpp"
 #include "memory/order.hpp"
 #include "memory/site.hpp"
+#include "memory/weak/pending.hpp"
+#include "memory/weak/rules.hpp"
 #include "memory/weak/trace.hpp"
 
 namespace race::weak {
@@ -28,14 +31,13 @@ enum class Model : std::uint8_t {
   sc,   // neither held stores nor stale loads
 };
 
-using Time = std::uint32_t;  // number of committed writes in this execution; 0: before it began
 constexpr unsigned max_cpus = 16;
 
 // One word of shared memory. It is what a shared<T> occupies.
 struct alignas(16) Word {
   std::uint64_t value;    // newest committed value
   Time newest;            // when that was committed
-  std::uint32_t pending;  // newest held store to this word in the pool of held stores; 0: none
+  std::uint32_t pending;  // newest pending access to this word; 0: none
 };
 
 // A committed write; its index in the journal is its time. Undone from the end, the journal restores the memory.
@@ -46,51 +48,32 @@ struct Write {
   std::uint32_t seen;  // CPUs that have read or made this write or a newer one: they may not read an older one
 };
 
-// A store that has been issued and not committed.
-struct Held {
-  std::uint64_t value;
-  std::uint32_t word;
-  std::uint32_t below;       // next older held store to the same word
-  std::uint32_t next, prev;  // program order of the CPU
-  std::uint32_t slot;        // position in Cpu::held
-  std::uint32_t epoch;       // dmb ishst passed before it was issued
-  Time address_view, data_view;
-  std::uint32_t issue;  // trace event of its issue
-  std::uint8_t cpu;
-  bool release;
-};
-
-struct Cpu {
-  // The views of Promising-ARM: all are lower bounds on when later accesses are performed.
-  Time load_floor = 0;   // of later loads
-  Time newest_load = 0;  // latest time of a load so far
-  Time control = 0;      // of the loads that a branch or an address depended on: an isb makes it a floor
-  Time release = 0;      // of the last committed release: an acquiring load is no earlier
-  Time own = 0;          // of the last own write
-  std::uint32_t epoch = 0;
-  std::uint32_t oldest = 0, youngest = 0;  // held stores in program order
-  std::uint32_t held_releases = 0;
-  bool want_newest = false;     // a waiting loop read a stale value: its next load reads the newest
-  bool read_stale = false;      // the last load did not read the newest value
-  bool daemon = false;          // may wait for ever
-  std::uint32_t waits_for = 0;  // word
-  std::uint32_t bit = 0;        // 1 << its number
-  const char* function = "";
-  SiteId site = no_site;
-  std::vector<std::uint32_t> held;  // in no order
-
-  void reset(Time floor) {
-    load_floor = floor;
-    newest_load = control = release = own = 0;
-    epoch = oldest = youngest = held_releases = waits_for = 0;
-    want_newest = read_stale = daemon = false;
-    function = "";
-    site = no_site;
-  }
-};
-
 // Why a CPU gave up the processor.
-enum class Leave : std::uint8_t { preempted, waits, finished, failed };
+enum class Leave : std::uint8_t {
+  preempted,
+  waits,      // for a word to be written
+  blocked,    // searching: for a pending access of its own
+  finished,
+  failed,
+  abandoned,  // the execution cannot be completed, or was seen before
+};
+
+// The execution cannot be completed; thrown where no CPU runs.
+struct Abandoned {};
+
+class Hash;  // search.hpp
+
+// Searching: something that can happen to a pending access next.
+struct Transition {
+  enum class Kind : std::uint8_t {
+    perform,  // a store commits, a load reads its k-th newest version, an atomic is performed as a whole
+    split,    // an atomic reads; its store is held
+    forward,  // an acquiring load or atomic reads the CPU's own held store
+  };
+  std::uint32_t access;
+  std::uint32_t version;
+  Kind kind;
+};
 
 // A run of words with a name: a slab object, an array.
 struct Region {
@@ -113,9 +96,10 @@ class Machine {
   void begin(unsigned cpus, std::uint64_t step_limit);
   void begin_last_checks(unsigned cpu);  // a CPU that sees everything
   void commit_all();                     // everything held commits, program order, CPU by CPU
-  bool anything_held() const { return held_count_ != 0; }
-  void flush();  // nobody can run: a held store of the chooser's choice commits, or all where the order does
-                 // not matter
+  bool anything_pending() const { return pending_count_ != 0; }
+  void flush();  // nobody can run: a pending access of the chooser's choice is performed, or all where the order does not
+                 // matter
+  void late_loads(bool on) { slow_ = (slow_ & ~late_bit) | (on ? late_bit : 0u); }  // may loads be late in this execution?
 
   Chooser chooser;
   BarrierPlan plan;
@@ -128,6 +112,7 @@ class Machine {
   unsigned wanted = 0;  // preempted: who runs next
   Fault fault{};
   void enter(unsigned cpu);
+  void outside() { inside_ = false; }  // the CPU has left; the scheduler runs
   void finish_cpu();
   void sleep_until_written(unsigned cpu, std::uint64_t address);  // a daemon that has not started yet
   std::uint32_t runnable() const { return runnable_; }
@@ -141,30 +126,57 @@ class Machine {
   Time now() const { return now_; }
   Model model() const { return model_; }
 
-  // ---- what programs do. Addresses carry the view of the loads that made them (address dependency).
-  struct Loaded {
-    std::uint64_t value;
-    Time view;
-    std::uint32_t source;
-  };
+  // ---- what programs do. Addresses are known, and carry the view of the loads that made them (address dependency).
   // Sync: a synchronising access; preemptions are drawn apart for these.
   template <bool Sync>
   Loaded load(std::uint64_t address, Time address_view, Order order);
   template <bool Sync>
   void store(std::uint64_t address, Time address_view, Loaded data, Order order);
-  template <class F>
-  Loaded rmw(std::uint64_t address, Time address_view, Order order, F next);  // next(old, &value) -> does it write
+  // Atomics give the old value; next(old, operand) is the new one.
+  struct Atomic {
+    Function next;  // null: the operand itself
+    Loaded operand;
+    Loaded compare{};  // compare_exchange: what must be found
+    bool compare_exchange = false;
+    bool no_return = false;      // the result is thrown away: STADD, or the zero register. Then it is no acquire.
+    bool keeps_compare = false;  // a CAS that succeeds gives its compare register as it was, without a dependency on memory
+  };
+  Loaded atomic(std::uint64_t address, Time address_view, Order order, const Atomic& a);
+  Loaded load_exclusive(std::uint64_t address, Time address_view, Order order);
+  bool store_exclusive(std::uint64_t address, Time address_view, Loaded data, Order order);  // did it succeed?
   void fence(Fence f);
-  void isb() { cpu_->load_floor = std::max(cpu_->load_floor, cpu_->control); }
+  void isb() {
+    if (holds(Rule::isb_floor)) cpu_->load_floor = std::max(cpu_->load_floor, cpu_->control);
+  }
   void branch(Time view) { cpu_->control = std::max(cpu_->control, view); }
+  Loaded combine(Function f, Loaded a, Loaded b);  // f(a, b), now or when both are known
+  Loaded resolve(Loaded x);                        // known: late loads that it needs are performed now
   void handover(unsigned from);          // what CPU `from` stored so far is in memory, and seen by this CPU
-  void yield();                          // others run first: cond_resched, cpu_relax
+  void relax();                          // others may run first: cond_resched
+  void spin();                           // others run first, and the next load reads the newest: a turn of a waiting loop
   void wait_for(std::uint64_t address);  // the value just loaded there would not do
   [[noreturn]] void fail(const Fault& f);
 
+  // ---- searching: no random delays; every access is pending until a transition performs it
+  void search(bool on) { search_ = on; }
+  void transitions(std::vector<Transition>& out);
+  void perform(const Transition& t);
+  bool complete() const { return runnable_ == 0 && blocked_ == 0 && waiting_ == 0 && pending_count_ == 0 && !guessing(); }
+  void forget_dead_loads(unsigned cpu, const std::vector<Loaded>& live);  // live: what the program may still use
+  struct Relevant {  // which of its views the rest of a CPU's program can still tell apart
+    bool load_floor, newest_load, own, control, release;
+    bool operator==(const Relevant&) const = default;
+  };
+  void hash(unsigned cpu, const Relevant& r, Hash& h);
+  void hash_memory(Hash& h) const;
+  void hash_value(Loaded v, Hash& h);
+  void abandon();  // this execution ends here
+  bool abandoned() const { return abandoned_; }
+  void give_up() { abandoned_ = true; }
+
   // ---- outside of time
-  std::uint64_t peek(std::uint64_t address) const;         // newest for this CPU
-  std::uint64_t peek_issued(std::uint64_t address) const;  // as if every held store had committed
+  std::uint64_t peek(std::uint64_t address);               // newest for this CPU; late loads that it needs are performed
+  std::uint64_t peek_issued(std::uint64_t address) const;  // as if every held store had committed; unknown values are 0
   void poke(std::uint64_t address, std::uint64_t value);
   std::uint64_t allocate(const char* name, std::uint32_t words, std::uint32_t elements);  // 0: out of memory
   void release(std::uint64_t address);
@@ -190,12 +202,14 @@ class Machine {
     if constexpr (Sync) ++sync_accesses_;
     if (others_runnable() && chooser.due(kind)) [[unlikely]]
       preempt(kind);
-    if (held_count_ != 0 && chooser.due(Choice::commit)) [[unlikely]]
+    if (pending_count_ != 0 && chooser.due(Choice::commit)) [[unlikely]]
       commit_asked();
   }
   bool others_runnable() const { return (runnable_ & ~cpu_bit_) != 0; }
   void commit(std::uint32_t word, std::uint64_t value, Cpu& by) {
     Word& w = words_[word];
+    if (w.pending != 0) [[unlikely]]
+      yield_reservation(word, by);
     if (++now_ == journal_size_) [[unlikely]]
       grow_journal();
     journal_[now_] = {w.value, word, w.newest, by.bit};
@@ -206,20 +220,94 @@ class Machine {
       wake(word);
   }
   void grow_journal();
-  bool may_commit(const Held& h) const;
-  void hold(std::uint32_t word, Time address_view, Loaded data, bool release, std::uint32_t issue);
-  void commit_held(std::uint32_t h);
+
+  // pending accesses (pending.cpp)
+  std::uint32_t add_pending(Cpu& c, Access access, std::uint32_t word);
+  void remove_pending(std::uint32_t n);
+  std::uint32_t own_pending(std::uint32_t word, unsigned cpu) const;  // newest of the CPU to the word
+  std::uint32_t earliest(const Cpu& c) const;
+  std::uint32_t blocker(std::uint32_t n);  // a pending access that must be performed before; 0: none
+  void perform_through(std::uint32_t n);   // it, and before it what must come before it
+  void perform_pending(std::uint32_t n);
+  void commit_pending(std::uint32_t n);
+  void perform_load(std::uint32_t n, std::uint32_t version);
+  void perform_kth(std::uint32_t k);
+  void perform_atomic(std::uint32_t n);
   void drain(unsigned cpu);  // all of it
-  void drain_through(unsigned cpu, std::uint32_t last);
   void drain_releases();
-  void drain_for_rmw(std::uint32_t word, Order order);
-  std::uint32_t own_held(std::uint32_t word) const;  // newest held store of this CPU to the word
-  Loaded load_slow(std::uint32_t word, Time floor, Order order);
+  void drain_loads();
+  std::uint32_t reservation(std::uint32_t word, const Cpu& but) const;  // a store that must directly follow the newest write
+  void yield_reservation(std::uint32_t word, const Cpu& by);
+  void followed(std::uint32_t n, Cpu& c, Time write, Time read);  // access n happened as `write`: who waited to follow it?
+  std::uint32_t new_node(std::uint32_t access);
+  Loaded known_or(Loaded x);  // the value if it can be known now, else still pending
+  Loaded new_value(Function next, Loaded old, Loaded operand);  // of an atomic
+  std::uint32_t unread(Loaded x);  // a late access that x needs
+  void node_known(std::uint32_t node, Loaded value, Cpu& c);
+  void check_guesses(Cpu& c);
+  bool guessing() const;
+
+  // accesses (access.cpp)
+  Time floor_of(const Cpu& c, Time address_view, bool after_releases) const {
+    Time floor = std::max(c.load_floor, holds(Rule::address_dependency) ? address_view : 0);
+    if (after_releases && holds(Rule::release_acquire)) floor = std::max(floor, c.release);
+    return floor;
+  }
+  void loaded(Cpu& c, Time view, bool acquire) {
+    c.newest_load = std::max(c.newest_load, view);
+    if (acquire && holds(Rule::acquire_floor)) c.load_floor = std::max(c.load_floor, view);
+  }
+  std::uint32_t versions(std::uint32_t word, Time floor, const Cpu& c) const;
+  Time version(std::uint32_t word, std::uint32_t k, std::uint64_t& value) const;
+  Loaded load_slow(std::uint32_t word, Time address_view, Order order, bool exclusive);
+  Loaded late_load(std::uint32_t word, Time floor, bool exclusive);
+  Loaded forward(std::uint32_t from, Time floor, bool acquire, bool exclusive);
   void store_slow(std::uint32_t word, Time address_view, Loaded data, Order order, bool asked);
-  void traced_rmw(std::uint32_t word, std::uint64_t old, bool wrote, Loaded& result);
+  std::uint32_t hold(std::uint32_t word, Time address_view, Loaded data, bool release, std::uint32_t issue);
+  bool must_hold(std::uint32_t word, Loaded data, bool release);
+  Loaded atomic_slow(std::uint32_t word, Time address_view, Order order, const Atomic& a, bool asked);
+  Loaded late_atomic(std::uint32_t word, Time floor, Order order, const Atomic& a);
+  bool exclusive_possible(const Monitor& m, std::uint32_t word) const;
+  void write_half(std::uint32_t word, Loaded data, bool release, After after, std::uint32_t of, Time address_view, Time read,
+                  std::uint32_t guess, bool asked, std::uint32_t issue);
+  void committed(std::uint32_t issue);  // trace
+  void trace_value(const Pending& p);
+  Event event(Event::Kind kind, std::uint32_t word) const;
+
+  // searching (search.cpp)
+  template <class F>
+  void block_until(F ready) {
+    while (!ready()) {
+      reason = Leave::blocked;
+      runnable_ &= ~cpu_bit_;
+      blocked_ |= cpu_bit_;
+      leave(*this, scheduler);
+    }
+  }
+  std::uint32_t choose_here(Choice kind) {
+    const std::uint32_t k = chooser.choose(kind, 2);
+    if (abandoned_) abandon();
+    return k;
+  }
+  Loaded load_search(std::uint32_t word, Time address_view, Order order, bool exclusive);
+  void store_search(std::uint32_t word, Time address_view, Loaded data, Order order);
+  Loaded atomic_search(std::uint32_t word, Time address_view, Order order, const Atomic& a);
+  Loaded failing_compare(std::uint32_t word, Time address_view, const Atomic& a, bool acquire, bool whole);
+  Loaded pending_atomic(std::uint32_t word, Time address_view, Order order, const Atomic& a, bool acquire, bool whole);
+  void forward_pending(std::uint32_t n);
+  void split_atomic(std::uint32_t n);
+  void hold_back_atomic(std::uint32_t n, Loaded old, After after, std::uint32_t of);
+  std::uint32_t own_below(std::uint32_t n) const;
+  bool can_forward(std::uint32_t n);
+  std::uint32_t guess(Cpu& c, Loaded is, bool expected);
+  const std::vector<std::uint32_t>& in_order(const Cpu& c);
+  void mark(Loaded v, std::vector<std::uint32_t>& needed);  // the late accesses that v needs
+  std::uint32_t rank(std::uint32_t n) const;  // among the pending accesses of its CPU
+
   void preempt(Choice kind);
+  void switch_to(std::uint32_t k);
   void commit_asked();
-  void commit_kth(std::uint32_t k);
+  std::uint32_t newest_write(std::uint32_t word, std::uint32_t cpus) const;
   void wake(std::uint32_t word);
   void watch();
   [[noreturn]] void bad_access(std::uint64_t address, const char* what);
@@ -232,8 +320,9 @@ class Machine {
   std::uint64_t fuel_ = 0;
   std::uint32_t runnable_ = 0;
   std::uint32_t cpu_bit_ = 0;
-  std::uint32_t held_count_ = 0;
-  std::uint32_t slow_ = 0;  // not 0 while tracing: every access takes the slow path
+  std::uint32_t pending_count_ = 0;
+  std::uint32_t slow_ = 0;  // not 0: every access takes the slow path
+  static constexpr std::uint32_t trace_bit = 1, late_bit = 2, search_bit = 4;
   Time now_ = 0;
   std::uint32_t sync_accesses_ = 0;
   std::uint64_t watched_ = 0;  // a bit for each (word mod 64) that a CPU waits for
@@ -251,8 +340,14 @@ class Machine {
   Model model_;
   std::vector<Cpu> cpus_;
   unsigned in_use_ = 0;  // of the CPUs, by the threads of this execution
-  std::vector<Held> pool_;
-  std::vector<std::uint32_t> free_held_;
+  bool inside_ = false;     // a CPU runs, not the scheduler
+  bool abandoned_ = false;
+  bool search_ = false;
+  std::uint32_t blocked_ = 0;
+  std::vector<Pending> pool_;
+  std::vector<std::uint32_t> free_;
+  std::vector<Node> nodes_;
+  std::vector<std::uint32_t> in_order_, needed_;
 
   struct Heap {
     std::uint32_t top = 1;
@@ -269,29 +364,25 @@ class Machine {
 };
 
 // LDR: any version current at or after the floor, no older than what this CPU knows of the word; a held store of this CPU is
-// forwarded. LDAR: not before the last release committed; later loads are no earlier than it.
+// forwarded. LDAR: not before the last release committed; later accesses are no earlier than it. LDAPR: without the first.
 template <bool Sync>
-inline Machine::Loaded Machine::load(std::uint64_t address, Time address_view, Order order) {
+inline Loaded Machine::load(std::uint64_t address, Time address_view, Order order) {
   step<Sync>();
   const std::uint32_t i = checked(address, "load");
   Cpu& c = *cpu_;
-  Time floor = std::max(c.load_floor, address_view);
   c.control = std::max(c.control, address_view);
-  const bool acquire = acquires(order);
-  if (acquire) {
-    if (c.held_releases != 0) drain_releases();
-    floor = std::max(floor, c.release);
-  }
   const Word& w = words_[i];
-  if ((w.newest | w.pending | slow_) != 0) return load_slow(i, floor, order);
-  c.newest_load = std::max(c.newest_load, floor);
-  if (acquire) c.load_floor = std::max(c.load_floor, floor);
+  const bool acquire = acquires(order);
+  if ((w.newest | w.pending | slow_) != 0 || (acquire && c.held_releases != 0))
+    return load_slow(i, address_view, order, false);
+  const Time floor = floor_of(c, address_view, order == Order::acquire);
+  loaded(c, floor, acquire);
   c.read_stale = false;
   return {w.value, floor, 0};
 }
 
 // STR, STLR: issued here; committed now or later. A release commits after everything before it, a store behind a dmb ishst
-// after the stores before that, and every store after the older ones to the same word.
+// after the stores before that, and every store after the older accesses to the same word.
 template <bool Sync>
 inline void Machine::store(std::uint64_t address, Time address_view, Loaded data, Order order) {
   step<Sync>();
@@ -302,35 +393,6 @@ inline void Machine::store(std::uint64_t address, Time address_view, Loaded data
   if (asked || (c.oldest | slow_) != 0) return store_slow(i, address_view, data, order, asked);
   commit(i, data.value, c);
   if (releases(order)) c.release = now_;
-}
-
-// LDXR/STXR loops and LSE atomics, performed as a whole on the newest value. With acquire and release later accesses come
-// after the write.
-template <class F>
-Machine::Loaded Machine::rmw(std::uint64_t address, Time address_view, Order order, F next) {
-  step<true>();
-  const std::uint32_t i = checked(address, "atomic");
-  Cpu& c = *cpu_;
-  c.control = std::max(c.control, address_view);
-  if (c.oldest != 0) drain_for_rmw(i, order);
-  const bool acquire = acquires(order);
-  Time floor = std::max(c.load_floor, address_view);
-  if (acquire) floor = std::max(floor, c.release);
-  Word& w = words_[i];
-  Loaded result{w.value, std::max(floor, w.newest), 0};
-  if (w.newest != 0) journal_[w.newest].seen |= cpu_bit_;
-  c.newest_load = std::max(c.newest_load, result.view);
-  c.read_stale = false;
-  std::uint64_t value = 0;
-  const bool writes = next(result.value, &value);
-  if (writes) {
-    commit(i, value, c);
-    if (releases(order)) c.release = now_;
-  }
-  if (acquire) c.load_floor = std::max(c.load_floor, writes && releases(order) ? now_ : result.view);
-  if (slow_ != 0) [[unlikely]]
-    traced_rmw(i, result.value, writes, result);
-  return result;
 }
 
 }  // namespace race::weak

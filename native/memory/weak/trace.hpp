@@ -9,7 +9,17 @@
 namespace race::weak {
 
 struct Event {
-  enum class Kind : std::uint8_t { load, store, commit, rmw, fence, runs, waits, wakes, finished, fault };
+  enum class Kind : std::uint8_t {
+    load,
+    late,  // a load or an atomic was issued; its `load` or `rmw` comes later
+    store,
+    commit,
+    rmw,
+    fence,
+    runs,
+    waits,
+    fault
+  };
   Kind kind;
   std::uint8_t cpu;
   SiteId site;
@@ -18,7 +28,8 @@ struct Event {
   std::uint64_t value;   // loaded, stored or committed; rmw: the new value
   std::uint64_t newest;  // load: the newest committed value; rmw: the old value
   std::uint32_t time;    // number of commits so far
-  std::uint32_t issue;   // commit: the event of the store; store: the load event that its data came from; 0: none
+  std::uint32_t issue;   // commit: the event of the store; store: the load event that its data came from; load: of the
+                           // forwarded store, or of its issue; 0: none
   std::uint32_t read;    // load: time of the write that it read
   bool stale;            // load: not the newest value
   bool held;             // store: not committed at once

@@ -15,7 +15,7 @@ template <class T>
 concept Number = std::is_integral_v<T> || std::is_enum_v<T>;
 
 // A number with the time at which it can be known at the earliest (the view of the loads that it was computed from), and,
-// while tracing, the load that it came from.
+// while tracing, the load that it came from. Or a number that waits for a late load: then view is not_yet and source its node.
 template <class T>
 class value {
  public:
@@ -26,14 +26,32 @@ class value {
   constexpr value(T v, Time view, std::uint32_t source) : bits_(v), view_(view), source_(source) {}
   template <class U>
     requires(!std::is_same_v<U, T> && std::is_convertible_v<U, T>)
-  constexpr value(value<U> v) : bits_(static_cast<T>(v.bits())), view_(v.view()), source_(v.source()) {}
+  constexpr value(value<U> v) : bits_(static_cast<T>(v.bits())), view_(v.view()), source_(v.source()) {
+    if (v.pending()) [[unlikely]]
+      source_ = current
+                    ->combine(
+                        [](std::uint64_t a, std::uint64_t) {
+                          return static_cast<std::uint64_t>(static_cast<T>(static_cast<U>(a)));
+                        },
+                        v.loaded(), {})
+                    .source;
+  }
 
   // Branching on a value is a control dependency.
   explicit operator bool() const { return known() != T{}; }
   T known() const {
-    current->branch(view_);
-    return bits_;
+    const value v = resolved();
+    current->branch(v.view_);
+    return v.bits_;
   }
+  value resolved() const {
+    if (view_ != not_yet) [[likely]]
+      return *this;
+    return from(current->resolve(loaded()));
+  }
+  constexpr bool pending() const { return view_ == not_yet; }
+  constexpr Loaded loaded() const { return {static_cast<std::uint64_t>(bits_), view_, source_}; }
+  static constexpr value from(Loaded l) { return {static_cast<T>(l.value), l.view, l.source}; }
   constexpr T bits() const { return bits_; }
   constexpr Time view() const { return view_; }
   constexpr std::uint32_t source() const { return source_; }
@@ -71,15 +89,21 @@ template <class A, class B>
 concept Operands = (is_value<A> && (is_value<B> || Number<B>)) || (Number<A> && is_value<B>);
 }  // namespace detail
 
-#define RACE_OPERATOR(op)                                                               \
-  template <class A, class B>                                                           \
-    requires detail::Operands<A, B>                                                     \
-  constexpr auto operator op(A a, B b) {                                                \
-    const auto x = detail::lift(a);                                                     \
-    const auto y = detail::lift(b);                                                     \
-    using R = decltype(x.bits() op y.bits());                                           \
-    return value<R>(static_cast<R>(x.bits() op y.bits()), std::max(x.view(), y.view()), \
-                    x.source() != 0 ? x.source() : y.source());                         \
+#define RACE_OPERATOR(op)                                                                                  \
+  template <class A, class B>                                                                              \
+    requires detail::Operands<A, B>                                                                        \
+  constexpr auto operator op(A a, B b) {                                                                   \
+    const auto x = detail::lift(a);                                                                        \
+    const auto y = detail::lift(b);                                                                        \
+    using R = decltype(x.bits() op y.bits());                                                              \
+    const Time view = std::max(x.view(), y.view());                                                        \
+    if (view == not_yet) [[unlikely]]                                                                      \
+      return value<R>::from(current->combine(                                                              \
+          [](std::uint64_t p, std::uint64_t q) {                                                           \
+            return static_cast<std::uint64_t>(static_cast<R>(detail::plain<A>(p) op detail::plain<B>(q))); \
+          },                                                                                               \
+          x.loaded(), y.loaded()));                                                                        \
+    return value<R>(static_cast<R>(x.bits() op y.bits()), view, x.source() != 0 ? x.source() : y.source()); \
   }
 RACE_OPERATOR(+)
 RACE_OPERATOR(-)
@@ -101,11 +125,11 @@ RACE_OPERATOR(>=)
 
 template <class T>
 constexpr value<T> operator~(value<T> v) {
-  return {static_cast<T>(~v.bits()), v.view(), v.source()};
+  return v ^ static_cast<T>(~T{});
 }
 template <class T>
-value<bool> operator!(value<T> v) {
-  return {v.bits() == T{}, v.view(), v.source()};
+constexpr value<bool> operator!(value<T> v) {
+  return v == T{};
 }
 
 template <class S>
@@ -122,8 +146,8 @@ template <class T>
 struct Codec {
   static_assert(sizeof(T) <= 8);
   using Result = value<T>;
-  static Result decode(Machine::Loaded l) { return {static_cast<T>(l.value), l.view, l.source}; }
-  static Machine::Loaded encode(Result v) { return {static_cast<std::uint64_t>(v.bits()), v.view(), v.source()}; }
+  static Result decode(Loaded l) { return Result::from(l); }
+  static Loaded encode(Result v) { return v.loaded(); }
 };
 
 template <class T>
@@ -139,26 +163,25 @@ class ref {
   Result load(Order o) const { return Codec<T>::decode(current->load<true>(address_, view_, o)); }
   void store(Result v, Order o) const { current->store<true>(address_, view_, Codec<T>::encode(v), o); }
 
-  Result exchange(Result v, Order o) const {
-    return rmw(o, [v](T) { return v.bits(); });
+  Result exchange(Result v, Order o) const { return atomic(nullptr, v, o); }
+#define RACE_UPDATE(name, op)                                                                                          \
+  Result name(Result v, Order o) const {                                                                               \
+    return atomic(                                                                                                     \
+        [](std::uint64_t a, std::uint64_t b) {                                                                         \
+          return static_cast<std::uint64_t>(static_cast<T>(static_cast<T>(a) op static_cast<T>(b)));                   \
+        },                                                                                                             \
+        v, o);                                                                                                         \
   }
-  Result fetch_add(Result v, Order o) const {
-    return rmw(o, [v](T old) { return static_cast<T>(old + v.bits()); });
-  }
-  Result fetch_sub(Result v, Order o) const {
-    return rmw(o, [v](T old) { return static_cast<T>(old - v.bits()); });
-  }
-  Result fetch_or(Result v, Order o) const {
-    return rmw(o, [v](T old) { return static_cast<T>(old | v.bits()); });
-  }
-  Result fetch_and(Result v, Order o) const {
-    return rmw(o, [v](T old) { return static_cast<T>(old & v.bits()); });
-  }
+  RACE_UPDATE(fetch_add, +)
+  RACE_UPDATE(fetch_sub, -)
+  RACE_UPDATE(fetch_or, |)
+  RACE_UPDATE(fetch_and, &)
+#undef RACE_UPDATE
   Result compare_exchange(Result expected, Result desired, Order o) const {
-    return Codec<T>::decode(current->rmw(address_, view_, o, [&](std::uint64_t old, std::uint64_t* next) {
-      *next = Codec<T>::encode(desired).value;
-      return old == Codec<T>::encode(expected).value;
-    }));
+    Machine::Atomic a{nullptr, Codec<T>::encode(desired)};
+    a.compare = Codec<T>::encode(expected);
+    a.compare_exchange = true;
+    return Codec<T>::decode(current->atomic(address_, view_, o, a));
   }
   template <class Predicate>
   Result await(Predicate holds, Order o) const {
@@ -171,18 +194,15 @@ class ref {
   std::uint64_t address() const { return address_; }
 
  private:
-  template <class F>
-  Result rmw(Order o, F next) const {
-    return Codec<T>::decode(current->rmw(address_, view_, o, [&](std::uint64_t old, std::uint64_t* to) {
-      *to = static_cast<std::uint64_t>(next(static_cast<T>(old)));
-      return true;
-    }));
+  Result atomic(Function next, Result v, Order o) const {
+    return Codec<T>::decode(current->atomic(address_, view_, o, {next, Codec<T>::encode(v)}));
   }
   std::uint64_t address_;
   Time view_;
 };
 
-// A pointer to an S in shared memory, with the view of the loads that it came from.
+// A pointer to an S in shared memory, with the view of the loads that it came from. It may wait for a late load while it is
+// only copied; whoever uses it as an address, or compares it, has the load performed.
 template <class S>
 class ptr {
  public:
@@ -191,30 +211,44 @@ class ptr {
   ptr(std::uint64_t address, Time view, std::uint32_t source) : address_(address), view_(view), source_(source) {}
 
   explicit operator bool() const {
-    current->branch(view_);
-    return address_ != 0;
+    const ptr p = resolved();
+    current->branch(p.view_);
+    return p.address_ != 0;
   }
-  friend value<bool> operator==(ptr a, ptr b) {
+  ptr resolved() const {
+    if (view_ != not_yet) [[likely]]
+      return *this;
+    return from(current->resolve(loaded()));
+  }
+  Loaded loaded() const { return {address_, view_, source_}; }
+  static ptr from(Loaded l) { return {l.value, l.view, l.source}; }
+  friend value<bool> operator==(ptr p, ptr q) {
+    const ptr a = p.resolved(), b = q.resolved();
     return {a.address_ == b.address_, std::max(a.view_, b.view_), a.source_ != 0 ? a.source_ : b.source_};
   }
   friend value<bool> operator!=(ptr a, ptr b) { return !(a == b); }
-  ptr operator+(value<std::uint64_t> n) const { return moved(n, n.bits() * size); }
-  ptr operator-(value<std::uint64_t> n) const { return moved(n, -(n.bits() * size)); }
-  friend value<std::uint64_t> operator-(ptr a, ptr b) {
+  ptr operator+(value<std::uint64_t> n) const { return moved(n, size); }
+  ptr operator-(value<std::uint64_t> n) const { return moved(n, -size); }
+  friend value<std::uint64_t> operator-(ptr p, ptr q) {
+    const ptr a = p.resolved(), b = q.resolved();
     return {(a.address_ - b.address_) / size, std::max(a.view_, b.view_), a.source_ != 0 ? a.source_ : b.source_};
   }
 
   template <class F, class C>
   auto operator[](F C::* field) const {
-    return reach<F>(address_ + offset(field));
+    const ptr p = resolved();
+    return Reach<F>::at(p.address_ + offset(field), p.view_, p.source_);
   }
-  auto operator[](value<std::uint64_t> i) const { return moved(i, i.bits() * size).template reach_self<S>(); }
+  auto operator[](value<std::uint64_t> i) const {
+    const ptr p = moved(i, size);
+    return Reach<S>::at(p.address_, p.view_, p.source_);
+  }
 
-  value<std::uint64_t> address() const { return {address_, view_, source_}; }
-  static ptr from_address(value<std::uint64_t> a) { return {a.bits(), a.view(), a.source()}; }
+  value<std::uint64_t> address() const { return value<std::uint64_t>::from(loaded()); }
+  static ptr from_address(value<std::uint64_t> a) { return from(a.loaded()); }
   template <class F>
   static ptr container_of(ptr<F> member, F S::* field) {
-    const value<std::uint64_t> a = member.address();
+    const value<std::uint64_t> a = member.address().resolved();
     return {a.bits() - offset(field), a.view(), a.source()};
   }
   std::uint64_t bits() const { return address_; }
@@ -246,19 +280,13 @@ class ptr {
   struct Reach<T[N]> {
     static auto at(std::uint64_t a, Time v, std::uint32_t s) { return ptr<T>(a, v, s); }
   };
-  template <class F>
-  auto reach(std::uint64_t a) const {
-    return Reach<F>::at(a, view_, source_);
-  }
-  template <class F>
-  auto reach_self() const {
-    return Reach<F>::at(address_, view_, source_);
-  }
   template <class>
   friend class ptr;
 
-  ptr moved(value<std::uint64_t> n, std::uint64_t bytes) const {
-    return {address_ + bytes, std::max(view_, n.view()), source_ != 0 ? source_ : n.source()};
+  ptr moved(value<std::uint64_t> count, std::uint64_t bytes) const {
+    const ptr p = resolved();
+    const value<std::uint64_t> n = count.resolved();
+    return {p.address_ + n.bits() * bytes, std::max(p.view_, n.view()), p.source_ != 0 ? p.source_ : n.source()};
   }
   std::uint64_t address_ = 0;
   Time view_ = 0;
@@ -268,8 +296,8 @@ class ptr {
 template <class S>
 struct Codec<ptr<S>> {
   using Result = ptr<S>;
-  static Result decode(Machine::Loaded l) { return {l.value, l.view, l.source}; }
-  static Machine::Loaded encode(Result p) { return {p.bits(), p.view(), p.source()}; }
+  static Result decode(Loaded l) { return Result::from(l); }
+  static Loaded encode(Result p) { return p.loaded(); }
 };
 
 struct machine {
@@ -292,6 +320,12 @@ struct machine {
   }
   template <class U, class T>
   static weak::value<U> cast(weak::value<T> v) {
+    if (v.pending()) [[unlikely]]
+      return weak::value<U>::from(current->combine(
+          [](std::uint64_t a, std::uint64_t) {
+            return static_cast<std::uint64_t>(static_cast<U>(static_cast<T>(a)));
+          },
+          v.loaded(), {}));
     return {static_cast<U>(v.bits()), v.view(), v.source()};
   }
   template <class U, Number T>
@@ -301,7 +335,7 @@ struct machine {
 
   static void fence(Fence f) { current->fence(f); }
   static void isb() { current->isb(); }
-  static void relax() { current->yield(); }
+  static void relax() { current->relax(); }
   static Strength strength(SiteId site) { return current->plan[site]; }
   static void at(SiteId site) { current->cpu(current->current()).site = site; }
   static unsigned cpu() { return current->current(); }
@@ -332,11 +366,11 @@ struct machine {
   }
   template <class S>
   static void release(weak::ptr<S> p) {
-    current->release(p.bits());
+    current->release(p.resolved().bits());
   }
   template <class S>
   static void release_array(weak::ptr<S> p) {
-    current->release(p.bits());
+    current->release(p.resolved().bits());
   }
 
   template <class T>
@@ -352,7 +386,7 @@ struct machine {
   }
   template <class T>
   static void poke(weak::ref<T> r, typename weak::ref<T>::Result v) {
-    current->poke(r.address(), Codec<T>::encode(v).value);
+    current->poke(r.address(), current->resolve(Codec<T>::encode(v)).value);
   }
   static void handover(unsigned from) { current->handover(from); }
   [[noreturn]] static void fail(const Fault& f) { current->fail(f); }

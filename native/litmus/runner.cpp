@@ -1,0 +1,59 @@
+#include "litmus/runner.hpp"
+
+#include <algorithm>
+#include <stdexcept>
+
+namespace race::litmus {
+
+namespace {
+
+// An execution of a test with loops may be unlucky for ever: its state is then not counted.
+constexpr std::uint64_t step_limit = 20'000;
+
+}  // namespace
+
+Runner::Runner(Program program)
+    : program_(std::move(program)), machine_(program_.model, 1024), interpreter_(program_) {
+  if (program_.exhaustive) {
+    exhaustive_ = std::make_unique<ExhaustiveEngine>(machine_, interpreter_);
+    return;
+  }
+  weak_ = std::make_unique<WeakEngine>(machine_, interpreter_, step_limit);
+  if (const Outcome o = weak_->prepare(program_.seed); o.failed && o.fault.oracle != Oracle::livelock) broken(o);
+  strategy_ = std::make_unique<RandomStrategy>(program_.seed, weak_->extent());
+}
+
+void Runner::broken(const Outcome& o) const {
+  throw std::invalid_argument("P" + std::to_string(o.cpu) + ": " + o.fault.what);
+}
+
+std::uint64_t Runner::run(std::uint64_t first, std::uint64_t count) {
+  cancelled_.store(false, std::memory_order_relaxed);
+  std::uint64_t done = 0;
+  for (; done < count && !cancelled_.load(std::memory_order_relaxed) && !complete(); ++done) {
+    const Outcome o = exhaustive_ ? exhaustive_->run() : weak_->run(*strategy_, strategy_->begin(first + done));
+    ++executions_;
+    if (o.failed && o.fault.oracle != Oracle::livelock) broken(o);
+    if (!o.failed && !o.abandoned) record();
+  }
+  return done;
+}
+
+void Runner::record() {
+  interpreter_.observe(values_);
+  for (std::size_t i = 0; i < states_.size(); ++i) {
+    if (states_[i].values != values_) continue;
+    ++states_[i].count;
+    if (i != 0) std::swap(states_[i - 1], states_[i]);  // the common ones come first
+    return;
+  }
+  states_.push_back({values_, 1});
+}
+
+int Runner::location(std::uint64_t address) const {
+  for (unsigned i = 0; i < program_.locations.size(); ++i)
+    if (interpreter_.address(i) == address) return static_cast<int>(i);
+  return -1;
+}
+
+}  // namespace race::litmus
