@@ -123,3 +123,33 @@ class Campaign:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+class LitmusMachine:
+    """One litmus test on the native machine. Results are cumulative."""
+
+    def __init__(self, program_json: bytes) -> None:
+        error = ffi.new("char **")
+        self._machine = lib.race_litmus_open(program_json, error)
+        if self._machine == ffi.NULL:
+            raise InputError(_take_error(error, "the engine refused the test"))
+
+    def run(self, first: int, count: int) -> int:
+        """Runs without the GIL; returns how many executions. The exhaustive engine goes on from where it was: `first`
+        is the weak engine's alone, and fewer than `count` means that the search is complete, or was cancelled."""
+        error = ffi.new("char **")
+        done = int(lib.race_litmus_run(self._machine, first, count, error))
+        if error[0] != ffi.NULL:
+            raise InputError(_take_error(error, "the engine refused the test"))
+        return done
+
+    def cancel(self) -> None:
+        """Makes `run` return soon; from another thread."""
+        lib.race_litmus_cancel(self._machine)
+
+    def result(self) -> bytes:
+        return _take(lib.race_litmus_result(self._machine))
+
+    def close(self) -> None:
+        lib.race_litmus_close(self._machine)
+        self._machine = ffi.NULL

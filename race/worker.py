@@ -12,7 +12,9 @@ import os
 import threading
 import time
 import uuid
+from collections.abc import Iterator
 from multiprocessing.connection import Connection
+from typing import Protocol
 
 import msgspec
 
@@ -32,6 +34,10 @@ class Batch(msgspec.Struct, frozen=True):
     result: bytes
 
 
+class Cancellable(Protocol):
+    def cancel(self) -> None: ...
+
+
 class _State(threading.local):
     """A native campaign belongs to one thread."""
 
@@ -42,7 +48,7 @@ class _State(threading.local):
 
 
 _state = _State()
-_running: set[native.Campaign] = set()
+_running: set[Cancellable] = set()
 _running_lock = threading.Lock()  # a campaign must not close while it is being cancelled
 _cancelled = threading.Event()
 
@@ -52,17 +58,28 @@ def run_batch(arm: str, plan_json: bytes, ranges: list[Range]) -> Batch:
     campaign = _open(arm, plan_json)
     began = time.monotonic()
     done = 0
-    with _running_lock:
-        _running.add(campaign)
-    try:
+    with cancellable(campaign):
         for first, count in ranges:
-            if _cancelled.is_set():
+            if cancelled():
                 break
             done += campaign.run(first, count)
+    return Batch(_state.worker, done, time.monotonic() - began, campaign.result())
+
+
+@contextlib.contextmanager
+def cancellable(work: Cancellable) -> Iterator[None]:
+    """While it runs, the pool can cut it short."""
+    with _running_lock:
+        _running.add(work)
+    try:
+        yield
     finally:
         with _running_lock:
-            _running.discard(campaign)
-    return Batch(_state.worker, done, time.monotonic() - began, campaign.result())
+            _running.discard(work)
+
+
+def cancelled() -> bool:
+    return _cancelled.is_set()
 
 
 def _open(arm: str, plan_json: bytes) -> native.Campaign:
@@ -89,7 +106,7 @@ def _watch(pipe: Connection) -> None:
     while parent is not None and parent.is_alive():
         # Again and again, because a run that is just about to start does not see a cancel that came before it.
         with _running_lock:
-            for campaign in _running:
-                campaign.cancel()
+            for work in _running:
+                work.cancel()
         time.sleep(CANCEL_EVERY)
     os._exit(1)

@@ -43,6 +43,10 @@ def _run(argv: list[str]) -> int:
             from race.cli import report
 
             return report.main(options)
+        case "litmus":
+            from race.cli import litmus
+
+            return litmus.main(options)
         case _:
             from race.cli import campaign
 

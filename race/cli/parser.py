@@ -14,6 +14,7 @@ VERBS = {
     "list": "the scenarios that come with the program",
     "run": "one scenario under one barrier plan",
     "compare": "one scenario under several barrier plans, beside each other",
+    "litmus": "litmus tests: small AArch64 programs and the final states that they can end in",
     "sites": "the ordering sites of the allocator",
     "report": "a saved result again, in another form",
 }
@@ -72,6 +73,7 @@ def _build() -> tuple[_Parser, dict[str, _Parser]]:
         action="append",
         help="a barrier plan; may be given several times; default: off and on",
     )
+    _add_litmus_options(verbs["litmus"])
     verbs["sites"].add_argument("--json", action="store_true", help="as JSON instead of a table")
     report = verbs["report"]
     report.add_argument("file", metavar="FILE.json", help="what --json wrote")
@@ -130,6 +132,38 @@ def _add_run_options(verb: argparse.ArgumentParser) -> None:
         type=values.integer(0),
         help="only the execution of this number, as in the whole run",
     )
+
+
+def _add_litmus_options(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("tests", metavar="FILE|FOLDER", nargs="+", help="*.litmus files; folders are read recursively")
+    verb.add_argument(
+        "--model",
+        type=values.one_of("model", ["armv8", "tso", "sc"]),
+        default="armv8",
+        help="what the machine may reorder: armv8 (default), tso, sc",
+    )
+    verb.add_argument(
+        "--engine",
+        type=values.one_of("engine", ["exhaustive", "weak"]),
+        default="exhaustive",
+        help="exhaustive (default) finds every final state; weak counts those of random executions",
+    )
+    verb.add_argument(
+        "--executions",
+        metavar="N",
+        type=values.integer(1),
+        help="of each test; weak: that many (default: 100,000); exhaustive: at most that many (default: no limit)",
+    )
+    verb.add_argument("--seed", metavar="N", type=values.integer(0, values.MAX_SEED), default=1, help="default: 1")
+    verb.add_argument(
+        "--jobs", metavar="N", type=values.integer(1, values.MAX_JOBS), help="worker processes; default: one a CPU"
+    )
+    verb.add_argument(
+        "--expect",
+        metavar="FILE.jsonl",
+        help="compare the final states with those in a file of --json's form; exit status 1 if they differ",
+    )
+    verb.add_argument("--json", metavar="FILE", help="write a line of JSON for each test there (- is standard output)")
 
 
 def _add_report_outputs(verb: argparse.ArgumentParser) -> None:
