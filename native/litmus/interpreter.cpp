@@ -34,7 +34,7 @@ void Interpreter::thread(unsigned n) {
 
 weak::Loaded Interpreter::address_of(const Cpu& c, const Instruction& in) {
   Loaded a = c.r[in.n];
-  if (in.m != zero_register) a = machine_->combine(in.function, a, c.r[in.m]);
+  if (in.m != zero_register && in.op != Op::compare_swap) a = machine_->combine(in.function, a, c.r[in.m]);
   a = machine_->resolve(a);
   a.value += in.imm;
   return a;

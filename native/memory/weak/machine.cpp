@@ -125,6 +125,7 @@ void Machine::wait_for(std::uint64_t address) {
 }
 
 void Machine::relax() {
+  if (search_) return;
   while (!others_runnable() && pending_count_ != 0) flush();
   const std::uint32_t others = runnable_ & ~cpu_bit_;
   if (others == 0) return;
@@ -134,6 +135,7 @@ void Machine::relax() {
 }
 
 void Machine::spin() {
+  if (search_) return;
   cpu_->want_newest = true;
   while (!others_runnable() && pending_count_ != 0) flush();
   const auto n = static_cast<std::uint32_t>(std::popcount(runnable_ & ~cpu_bit_));
