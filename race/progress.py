@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from types import TracebackType
 from typing import Any, Protocol
@@ -87,8 +88,9 @@ class Lines:
     def update(self, state: State) -> None:
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + LINE_EVERY
-            facts = "; ".join(fact for fact in describe(state).values() if fact)
-            self._console.print(f"{state.plan}: {facts}", markup=False, highlight=False, soft_wrap=True)
+            line = f"{state.plan}: " + "; ".join(fact for fact in describe(state).values() if fact)
+            with contextlib.suppress(OSError):  # a result is worth more than a line that nobody can read
+                self._console.print(line, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
 
 def describe(state: State) -> dict[str, str]:

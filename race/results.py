@@ -155,6 +155,8 @@ def load(path: str | Path) -> Document:
         header = _Header()
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: damaged, or not JSON: {error}") from None
+    except RecursionError:
+        raise InputError(f"{path}: damaged: nested too deeply") from None
     if header.format != FORMAT:
         raise InputError(f'{path}: not a result of race (no "format": "{FORMAT}"); give a file that --json wrote')
     if header.version != VERSION:
@@ -164,5 +166,5 @@ def load(path: str | Path) -> Document:
         )
     try:
         return msgspec.json.decode(data, type=Document)
-    except msgspec.ValidationError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: damaged: {error}") from None

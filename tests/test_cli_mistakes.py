@@ -136,3 +136,32 @@ def test_nothing_is_run_or_written_for_a_mistake(small: Callable[..., str], run_
     scenario = small()
     assert run_race("run", scenario, "--json", "out.json", "--junit", "missing/out.xml").status == 2
     assert sorted(path.name for path in Path().iterdir()) == ["small.toml"]
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("inside", ["", '"format": "race-result", "version": 1, '])
+def test_a_file_that_is_nested_too_deeply_is_refused(inside: str, run_race: RunRace) -> None:
+    Path("deep.json").write_text("{" + inside + '"x": ' + "[" * 100_000, encoding="utf-8")
+    assert run_race("report", "deep.json") == (2, "", "race: error: deep.json: damaged: nested too deeply\n")
+
+
+def test_a_name_that_no_file_can_have(run_race: RunRace) -> None:
+    long = "a" * 300
+    status, _, err = run_race("run", long)
+    assert (status, err.count("\n")) == (2, 1)
+    assert err.startswith(f'race: error: unknown scenario "{long}"; ')
+    assert run_race("run", long + ".toml").err.endswith(": File name too long\n")
+    assert run_race("run", "freeobj-corruption", "--json", long).err.endswith(": File name too long\n")
+
+
+@pytest.mark.usefixtures("small")
+def test_an_output_through_links_in_a_circle(run_race: RunRace) -> None:
+    Path("loop").symlink_to("loop")
+    status, _, err = run_race("run", "freeobj-corruption", "--json", "loop/x")
+    assert (status, err) == (2, "race: error: cannot write loop/x: too many levels of symbolic links\n")
+
+
+def test_an_argument_that_a_result_could_not_hold(run_race: RunRace) -> None:
+    outcome = run_race("run", "freeobj-corruption", "--json", "\udcff.json")
+    message = r'argument "\udcff.json" is not UTF-8 text, and a result could not hold it'
+    assert outcome == (2, "", f"race: error: {message}\n")

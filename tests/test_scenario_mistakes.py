@@ -221,3 +221,25 @@ def test_text_in_another_encoding(run_race: RunRace, tmp_path: Path) -> None:
     path = tmp_path / "latin.toml"
     path.write_bytes('title = "Größe"'.encode("latin-1"))
     assert run_race("run", path) == (2, "", f"race: error: {path}: not UTF-8 text (byte 11)\n")
+
+
+NESTED = "not TOML that can be read: nested too deeply"
+DIGITS = "not TOML: Exceeds the limit (4300 digits) for integer string conversion: value has 5000 digits"
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("x = " + "[" * 3000, NESTED),
+        ("x = " + "{ a = " * 3000, NESTED),
+        ("title" + ".a" * 3000 + " = 1", "$.title: expected a string, got a table"),
+        ("x = 1" + "0" * 4999, DIGITS),
+    ],
+    ids=["arrays", "tables", "dotted key", "digits"],
+)
+def test_text_that_strains_the_parser(line: str, message: str, run_race: RunRace, tmp_path: Path) -> None:
+    path = tmp_path / "deep.toml"
+    path.write_text(line, encoding="utf-8")
+    status, out, err = run_race("run", path)
+    assert (status, out) == (2, "")
+    assert err == f"race: error: {path}: {message}\n"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import datetime
-import sys
 import time
 
 from race import host, native, output
@@ -50,7 +49,7 @@ def main(options: argparse.Namespace, command: list[str]) -> int:
     reports.write(outcome, files)
     reports.show(outcome, files)
     if result.error:
-        print(f"race: error: {result.error}", file=sys.stderr)
+        output.complain(f"race: error: {result.error}")
     return outcome.verdict.exit_status
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from typing import NoReturn
+import sys
+from typing import Any, NoReturn
 
 import race
 from race.cli import values
@@ -27,8 +28,13 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise InputError(f"{message.removesuffix('.')}; see `{self.prog} --help`")
 
+    def _print_message(self, message: str, file: Any = None) -> None:
+        (file or sys.stdout).write(message)  # argparse's own is silent where that fails
+
 
 def parse(argv: list[str]) -> argparse.Namespace:
+    if odd := next((word for word in argv if not _is_text(word)), None):
+        raise InputError(f'argument "{odd}" is not UTF-8 text, and a result could not hold it')
     parser, verbs = _build()
     first = argv[0] if argv else ""
     if first.startswith("-") and first not in parser._option_string_actions:
@@ -41,6 +47,11 @@ def parse(argv: list[str]) -> argparse.Namespace:
     if extra:
         raise InputError(f'unexpected argument "{extra[0]}"; see `race {options.verb} --help`')
     return options
+
+
+def _is_text(word: str) -> bool:
+    """Python gives bytes that are not UTF-8 as lone surrogates."""
+    return not any("\ud800" <= character <= "\udfff" for character in word)
 
 
 def _unknown_option(word: str, parser: argparse.ArgumentParser) -> InputError:

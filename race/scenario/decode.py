@@ -49,8 +49,10 @@ def decode(source: bytes, shown: str) -> Decoded:
         document = tomllib.loads(source.decode())
     except UnicodeDecodeError as error:
         raise InputError(f"{shown}: not UTF-8 text (byte {error.start})") from None
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{shown}: not TOML: {error}") from None
+    except ValueError as error:  # TOMLDecodeError, and int() of thousands of digits
+        raise InputError(f"{shown}: not TOML: {str(error).partition(';')[0]}") from None
+    except RecursionError:
+        raise InputError(f"{shown}: not TOML that can be read: nested too deeply") from None
     try:
         tables = _convert(document, ScenarioFile, "$")
         return Decoded(
