@@ -14,12 +14,16 @@ from msgspec import Meta
 
 from race.errors import InputError
 from race.files import write_atomically
+from race.printable import visible
 
 FORMAT: Final = "race-result"
 VERSION: Final = 1
 
 Count = Annotated[int, Meta(ge=0)]
 Share = Annotated[float, Meta(ge=0, le=1)]
+
+
+Status = Literal["held", "failed", "inconclusive", "incomplete"]
 
 
 class Finding(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -98,7 +102,7 @@ class ScenarioRecord(msgspec.Struct, kw_only=True):
 
 
 class Verdict(msgspec.Struct, kw_only=True):
-    status: Annotated[str, Meta(pattern="^(held|failed|inconclusive|incomplete)$")]
+    status: Status
     exit_status: Annotated[int, Meta(ge=0, le=4)]
     reasons: list[str]
     not_shown: list[str] = []
@@ -125,8 +129,21 @@ class Document(msgspec.Struct, kw_only=True):
     arms: list[Arm]
     differences: list[Difference] = []
     verdict: Verdict
-    host: dict[str, Any] = {}
+    host: dict[str, str | int] = {}
     timing: Timing | None = None
+
+
+def printable(document: Document) -> Document:
+    """Its copy for a reader's eyes: a result may come from anyone, and control characters could drive a terminal."""
+    return msgspec.convert(_visible(msgspec.to_builtins(document)), Document)
+
+
+def _visible(value: Any) -> Any:
+    if isinstance(value, str):
+        return visible(value)
+    if isinstance(value, dict):
+        return {visible(name): _visible(inner) for name, inner in value.items()}
+    return [_visible(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
 class _Header(msgspec.Struct):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from race import stats
 from race.report.words import p_value
-from race.results import Arm, Expectation, Verdict
+from race.results import Arm, Expectation, Status, Verdict
 from race.scenario.expect import ANY, Expected
 
 MIN_EXECUTIONS = 1000  # of an arm; fewer say nothing about a clean result
@@ -19,7 +19,7 @@ SIGNIFICANT = 0.05  # the greatest p-value of a difference that counts
 
 TOO_FEW = f"which is too few to tell (at least {MIN_EXECUTIONS:,})"
 
-STATUS = {"held": 0, "failed": 1, "inconclusive": 3, "incomplete": 4}
+STATUS: dict[Status, int] = {"held": 0, "failed": 1, "inconclusive": 3, "incomplete": 4}
 
 IN_ORDER = (
     "{model} {how}: whoever sees an unlock sees all that was stored before it, whatever the strengths of the sites, "
@@ -81,7 +81,7 @@ def judge(judged: Sequence[Judged], situation: Situation) -> Verdict:
     )
 
 
-def _status(met: Iterable[bool | None], situation: Situation) -> str:
+def _status(met: Iterable[bool | None], situation: Situation) -> Status:
     met = list(met)
     if situation.error or situation.interrupted:
         return "incomplete"

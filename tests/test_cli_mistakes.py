@@ -145,6 +145,13 @@ def test_a_file_that_is_nested_too_deeply_is_refused(inside: str, run_race: RunR
     assert run_race("report", "deep.json") == (2, "", "race: error: deep.json: damaged: nested too deeply\n")
 
 
+def test_what_a_message_quotes_is_made_visible(run_race: RunRace) -> None:
+    assert (
+        run_race("run", "\x1b[31mred.toml").err
+        == r"race: error: cannot read scenario \x1b[31mred.toml: No such file or directory" + "\n"
+    )
+
+
 def test_a_name_that_no_file_can_have(run_race: RunRace) -> None:
     long = "a" * 300
     status, _, err = run_race("run", long)

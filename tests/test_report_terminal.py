@@ -8,6 +8,7 @@ import shlex
 import pytest
 from rich.console import Console
 
+from race.printable import CONTROL
 from race.report import terminal, words
 from race.results import Document, Finding, Interval
 from tests.documents import arm, compared
@@ -126,6 +127,19 @@ def test_markup_in_a_name_is_only_text() -> None:
     document = compared()
     document.scenario.title = "[bold]title[/bold] :warning:"
     assert "[bold]title[/bold] :warning:" in plain(document)
+
+
+@pytest.mark.parametrize("terminal_or_not", [False, True])
+def test_control_characters_never_reach_the_reader(terminal_or_not: bool) -> None:
+    document = compared()
+    document.scenario.title = "a\x1b]0;b\x07 \u202e"
+    document.verdict.reasons = ["\x9b2J"]
+    document.host["cpu"] = "\x1b[8m"
+    file = io.StringIO()
+    terminal.render(document, Console(file=file, force_terminal=terminal_or_not, color_system=None))
+    assert not CONTROL.search(file.getvalue().replace("\n", ""))
+    for shown in (r"a\x1b]0;b\x07 \u202e", r"- \x9b2J", r"cpu \x1b[8m"):
+        assert shown in file.getvalue()
 
 
 def test_colour_on_a_terminal() -> None:

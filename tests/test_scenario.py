@@ -7,10 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from race.native import Campaign, Catalog
 from race.plan import resolve
+from race.scenario.format import Name
 from race.scenario.load import Scenario, find, load, shipped
 from race.scenario.native_plan import native_plan
 
@@ -66,6 +68,17 @@ def test_the_plan_for_the_engine(small: Callable[..., str], known: Catalog) -> N
     ]
     assert plan["sites"] == {site.name: site.default for site in known.sites}
     assert plan["oracles"] == known.oracle_names
+
+
+def test_a_name_does_not_end_in_a_newline() -> None:
+    assert msgspec.convert("user-1", Name) == "user-1"
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert("user-1\n", Name)
+
+
+def test_a_description_may_have_lines_and_tabs(small: Callable[..., str], known: Catalog) -> None:
+    path = small(("[pool]", 'description = """\nTwo lines,\n\tone indented."""\n\n[pool]'))
+    assert load(find(path), known).tables.description == "Two lines,\n\tone indented."
 
 
 def test_random_steps_for_the_engine(small: Callable[..., str], known: Catalog) -> None:

@@ -49,6 +49,36 @@ MISTAKES = {
         'name = "a user"',
         "$.threads[1].name: expected a name: a letter, then letters, digits, - and _",
     ),
+    "control character in the title": Mistake(
+        'title = "A page',
+        r'title = "A \u001b[31mpage',
+        r"$.title: control character \x1b; it must be plain text on one line",
+    ),
+    "title of two lines": Mistake(
+        'title = "A page',
+        r'title = "A\npage',
+        r"$.title: control character \n; it must be plain text on one line",
+    ),
+    "control character in the description": Mistake(
+        "[pool]",
+        'description = """\nTwo lines,\n\ta tab, \\u009b31m"""\n[pool]',
+        r"$.description: control character \x9b; only newlines and tabs are allowed",
+    ),
+    "text that reads backwards": Mistake(
+        "clean = true",
+        'clean = true\nnote = "\u202eclean"',
+        r"$.expect[0].note: control character \u202e; it must be plain text on one line",
+    ),
+    "control character in a key": Mistake(
+        "[pool]",
+        '[sites]\n"zs_malloc\\u0007" = "none"\n[pool]',
+        r"$.sites: control character \x07; it must be plain text on one line",
+    ),
+    "name that ends in a newline": Mistake(
+        'name = "user"',
+        r'name = "user\n"',
+        r"$.threads[1].name: control character \n; it must be plain text on one line",
+    ),
     "unknown operation": Mistake(
         'op = "migrate"',
         'op = "migrat"',

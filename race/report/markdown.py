@@ -6,14 +6,14 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from race.report import words
-from race.results import Arm, Document, Finding
+from race.results import Arm, Document, Finding, printable
 
 ICONS = {"held": "✅", "failed": "❌", "inconclusive": "⚠️", "incomplete": "⚠️"}
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~])")
 
 
 def render(document: Document) -> str:
-    return "\n".join(_lines(document)) + "\n"
+    return "\n".join(_lines(printable(document))) + "\n"
 
 
 def escaped(text: str) -> str:

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from race.report import words
-from race.results import Arm, Document, Finding
+from race.results import Arm, Document, Finding, printable
 
 WIDTH = 100
 NARROW_PLAN = 26  # columns, for three arms side by side; else two
@@ -25,6 +25,7 @@ OUTCOME_STYLES = {"as expected": "green", "NOT AS EXPECTED": "bold red"}
 
 def render(document: Document, to: Console) -> None:
     """In colour on a terminal; elsewhere as plain text of WIDTH columns, whatever the console takes its width for."""
+    document = printable(document)
     if to.is_terminal:
         width = min(WIDTH, to.width)
         to.print(_report(document, width), width=width)

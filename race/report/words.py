@@ -95,7 +95,7 @@ def asked(document: Document) -> list[tuple[str, str]]:
         pairs.append(("shard", document.shard))
     if document.timing:
         pairs.append(("run", f"{document.timing.started}, took {seconds(document.timing.seconds)}"))
-    host = "; ".join(f"{key} {value}" for key, value in document.host.items() if isinstance(value, str | int | float))
+    host = "; ".join(f"{key} {value}" for key, value in document.host.items())
     if host:
         pairs.append(("host", host))
     return pairs

@@ -14,6 +14,7 @@ import msgspec
 
 from race.errors import InputError
 from race.names import advice
+from race.printable import CONTROL, visible
 from race.scenario.format import ObjectKind, ScenarioFile, Step
 
 T = TypeVar("T")
@@ -54,6 +55,7 @@ def decode(source: bytes, shown: str) -> Decoded:
     except RecursionError:
         raise InputError(f"{shown}: not TOML that can be read: nested too deeply") from None
     try:
+        _check_text(document)
         tables = _convert(document, ScenarioFile, "$")
         return Decoded(
             tables=tables,
@@ -67,6 +69,30 @@ def decode(source: bytes, shown: str) -> Decoded:
 def key(name: str) -> str:
     """A key as TOML writes it."""
     return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else f'"{name}"'
+
+
+def _check_text(document: dict[str, Any]) -> None:
+    """Reports show what the author wrote: a control character in it could drive the reader's terminal."""
+    waiting: list[tuple[str, Any]] = [("$", document)]
+    while waiting:  # no recursion: a dotted key can be nested deeper than Python's stack
+        path, value = waiting.pop()
+        inner: list[tuple[str, Any]] = []
+        if isinstance(value, dict):
+            for name, entry in value.items():
+                _check_characters(name, path)
+                inner.append((f"{path}.{key(name)}", entry))
+        elif isinstance(value, list):
+            inner = [(f"{path}[{i}]", entry) for i, entry in enumerate(value)]
+        elif isinstance(value, str):
+            _check_characters(value, path)
+        waiting += reversed(inner)
+
+
+def _check_characters(text: str, path: str) -> None:
+    several_lines = path == "$.description"
+    if bad := CONTROL.search(re.sub(r"[\n\t]", "", text) if several_lines else text):
+        what = "only newlines and tabs are allowed" if several_lines else "it must be plain text on one line"
+        raise Problem(path, f"control character {visible(bad[0])}; {what}")
 
 
 def _convert_each(table: dict[str, Any], wanted: type[T], root: str) -> dict[str, T]:
