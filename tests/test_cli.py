@@ -14,6 +14,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 import race
+from race.cli.values import DEFAULT_EXECUTIONS, DEFAULT_SECONDS
 from race.native import Catalog
 from race.results import Document, load
 from race.scenario.load import shipped
@@ -50,6 +51,14 @@ def test_list_names_each_scenario(run_race: RunRace) -> None:
     lines = {line.split()[0]: line for line in out.splitlines() if line.strip()}
     assert set(shipped()) <= lines.keys()
     assert re.search(r"migrator, allocator +4096", lines["freeobj-corruption"])
+
+
+def test_help_says_what_the_defaults_are(run_race: RunRace) -> None:
+    status, out, err = run_race("compare", "--help")
+    assert (status, err) == (0, "")
+    text = " ".join(out.split())
+    assert f"{DEFAULT_EXECUTIONS:,}, or what {DEFAULT_SECONDS} s a plan allow" in text
+    assert "default: those of the scenario's `compare`, else off and on" in text
 
 
 def test_sites_as_a_table(run_race: RunRace, known: Catalog) -> None:

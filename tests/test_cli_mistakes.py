@@ -57,7 +57,28 @@ MISTAKES = [
     ),
     (
         "run freeobj-corruption --executions 0",
-        "argument --executions: 0 is out of range: it must be at least 1; see `race run --help`",
+        "argument --executions: 0 is out of range: it must be from 1 to 9223372036854775807; see `race run --help`",
+    ),
+    (
+        "run freeobj-corruption --executions 99999999999999999999",
+        "argument --executions: 99999999999999999999 is out of range: it must be from 1 to 9223372036854775807; "
+        "see `race run --help`",
+    ),
+    (
+        "run freeobj-corruption --page-size 0",
+        "argument --page-size: 0 is out of range: it must be from 256 to 65536; see `race run --help`",
+    ),
+    (
+        "run freeobj-corruption --barriers on --barriers off",
+        "argument --barriers: it is given twice; `race compare` runs several plans; see `race run --help`",
+    ),
+    (
+        "compare freeobj-corruption --seed 1 --executions 5 --seed=2",
+        "argument --seed: it is given twice; give it once; see `race compare --help`",
+    ),
+    (
+        "report out.json --markdown a --markdown b",
+        "argument --markdown: it is given twice; give it once; see `race report --help`",
     ),
     (
         "run freeobj-corruption --seconds -1",

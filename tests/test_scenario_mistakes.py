@@ -43,6 +43,28 @@ MISTAKES = {
     "no operation": Mistake('op = "migrate", ', "", '$.threads[0].steps[0]: field "op" is missing'),
     "no title": Mistake('title = "A page moves while an object comes and goes"', "", '$: field "title" is missing'),
     "wrong type": Mistake("page = 1", 'page = "1"', "$.threads[0].steps[0].page: expected an integer, got a string"),
+    "a table that may be left out": Mistake(
+        "[pool]", "oracles = 3\n\n[pool]", "$.oracles: expected a table, got an integer"
+    ),
+    "date in words": Mistake(
+        "[pool]", 'date = "today"\n\n[pool]', "$.date: expected a date such as 2017-01-18, got a string"
+    ),
+    "date with a time": Mistake(
+        "[pool]",
+        "date = 2017-01-18T07:00:00Z\n\n[pool]",
+        "$.date: expected a date such as 2017-01-18, got a date with a time",
+    ),
+    "no boolean": Mistake("clean = true", "clean = 1", "$.expect[0].clean: expected a boolean, got an integer"),
+    "too few": Mistake("frames = 24", "frames = 0", "$.pool.frames: expected an integer of at least 1"),
+    "too many": Mistake("frames = 24", "frames = 4096", "$.pool.frames: expected an integer of at most 4095"),
+    "too long": Mistake(
+        'name = "user"', f'name = "{"u" * 41}"', "$.threads[1].name: expected a string of at most 40 characters"
+    ),
+    "empty title": Mistake(
+        'title = "A page moves while an object comes and goes"',
+        'title = ""',
+        "$.title: expected a string that is not empty",
+    ),
     "table instead of a list": Mistake(STEP, "steps = {}", "$.threads[1].steps: expected an array, got a table"),
     "not a name": Mistake(
         'name = "user"',
@@ -168,7 +190,7 @@ MISTAKES = {
     "thread's name twice": Mistake(
         'name = "user"', 'name = "mover"', '$.threads[1].name: "mover" is the name of threads[0] too'
     ),
-    "no step": Mistake(STEP, "steps = []", "$.threads[1].steps: expected an array of length >= 1"),
+    "no step": Mistake(STEP, "steps = []", "$.threads[1].steps: expected an array that is not empty"),
     "random that does nothing": Mistake(
         STEP,
         f"steps = [{{ {RANDOM}, mix = {{}} }}]",

@@ -9,6 +9,7 @@ import time
 from race import host, native, output
 from race.campaign import ArmPlan, CampaignResult, Settings, run_campaign
 from race.cli import reports
+from race.cli.values import DEFAULT_EXECUTIONS, DEFAULT_SECONDS
 from race.errors import InputError
 from race.interrupt import interrupts
 from race.plan import Strengths, resolve
@@ -17,9 +18,6 @@ from race.progress import display
 from race.record import Run, document
 from race.scenario.load import Scenario, find, load
 from race.scenario.native_plan import MAX_TRACES, native_plan
-
-DEFAULT_EXECUTIONS = 200_000  # of an arm
-DEFAULT_SECONDS = 4.3  # of an arm: three of them and the start of the workers stay within 15 s
 
 
 def main(options: argparse.Namespace, command: list[str]) -> int:

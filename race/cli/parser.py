@@ -10,6 +10,7 @@ import race
 from race.cli import values
 from race.errors import InputError
 from race.names import advice, nearest
+from race.scenario.sizes import PAGE_SIZES
 
 VERBS = {
     "list": "the scenarios that come with the program",
@@ -25,11 +26,32 @@ EXIT_STATUS = (
 
 
 class _Parser(argparse.ArgumentParser):
+    def __init__(self, **keywords: Any) -> None:
+        super().__init__(**keywords)
+        self.register("action", None, _Once)
+
     def error(self, message: str) -> NoReturn:
         raise InputError(f"{message.removesuffix('.')}; see `{self.prog} --help`")
 
     def _print_message(self, message: str, file: Any = None) -> None:
         (file or sys.stdout).write(message)  # argparse's own is silent where that fails
+
+
+class _Once(argparse.Action):
+    """A value that is given once: argparse would silently take the last."""
+
+    def __init__(self, *arguments: Any, instead: str = "give it once", **keywords: Any) -> None:
+        super().__init__(*arguments, **keywords)
+        self._instead = instead
+        self._given = False
+
+    def __call__(
+        self, _parser: argparse.ArgumentParser, namespace: argparse.Namespace, value: Any, _option: str | None = None
+    ) -> None:
+        if self._given:
+            raise argparse.ArgumentError(self, f"it is given twice; {self._instead}")
+        self._given = True
+        setattr(namespace, self.dest, value)
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
@@ -81,7 +103,7 @@ def _build() -> tuple[_Parser, dict[str, _Parser]]:
         "--barriers",
         metavar="PLAN",
         action="append",
-        help="a barrier plan; may be given several times; default: off and on",
+        help="a barrier plan; may be given several times; default: those of the scenario's `compare`, else off and on",
     )
     verbs["sites"].add_argument("--json", action="store_true", help="as JSON instead of a table")
     report = verbs["report"]
@@ -103,7 +125,8 @@ def _add_campaign_options(verb: argparse.ArgumentParser) -> None:
         "--executions",
         metavar="N",
         type=values.integer(1),
-        help="executions of each plan; without this and --seconds: 200,000, or what 6.5 s a plan allow",
+        help="executions of each plan; without this and --seconds: "
+        f"{values.DEFAULT_EXECUTIONS:,}, or what {values.DEFAULT_SECONDS} s a plan allow",
     )
     verb.add_argument("--seconds", metavar="S", type=values.seconds, help="time for all plans together")
     verb.add_argument("--seed", metavar="N", type=values.integer(0, values.MAX_SEED), default=1, help="default: 1")
@@ -119,8 +142,8 @@ def _add_campaign_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--page-size",
         metavar="N",
-        type=values.integer(1),
-        help="instead of the scenario's: a power of two, 256 to 65536",
+        type=values.integer(*PAGE_SIZES),
+        help="instead of the scenario's: a power of two from {} to {}".format(*PAGE_SIZES),
     )
     verb.add_argument(
         "--max-findings",
@@ -134,7 +157,13 @@ def _add_campaign_options(verb: argparse.ArgumentParser) -> None:
 
 
 def _add_run_options(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("--barriers", metavar="PLAN", default="off", help="barrier plan; default: off")
+    verb.add_argument(
+        "--barriers",
+        metavar="PLAN",
+        default="off",
+        instead="`race compare` runs several plans",
+        help="barrier plan; default: off",
+    )
     verb.add_argument(
         "--execution",
         metavar="K",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 import tomllib
 import types
@@ -21,12 +22,24 @@ T = TypeVar("T")
 
 TOML_WORDS = {  # for msgspec's names of types
     "object": "a table",
+    "dict": "a table",
     "array": "an array",
+    "list": "an array",
     "str": "a string",
     "int": "an integer",
     "float": "a number",
-    "bool": "true or false",
+    "bool": "a boolean",
     "date": "a date",
+    "time": "a time",
+    "datetime": "a date with a time",
+}
+IN_WORDS = {  # what else of its messages is not for an author
+    "expected a date,": "expected a date such as 2017-01-18,",
+    " of length >= 1": " that is not empty",
+    "a string of length <= (.*)": r"a string of at most \1 characters",
+    "an array of length <= (.*)": r"an array of at most \1 entries",
+    " >= (.*)": r" of at least \1",
+    " <= (.*)": r" of at most \1",
 }
 
 
@@ -101,15 +114,15 @@ def _convert_each(table: dict[str, Any], wanted: type[T], root: str) -> dict[str
 
 def _convert(value: Any, wanted: type[T], root: str) -> T:
     try:
-        return msgspec.convert(value, wanted)
+        return msgspec.convert(value, wanted, builtin_types=(datetime.date,))  # as TOML has it, not as text
     except msgspec.ValidationError as error:
         raise _problem(str(error), value, wanted, root) from None
 
 
 def _problem(message: str, document: Any, wanted: Any, root: str) -> Problem:
     """msgspec's message, with the path in front and the nearest right name behind."""
-    what, _, where = message.partition(" - at `$")
-    where = where.removesuffix("`")
+    place = re.search(r" - at `\$([^`]*)`$", message)
+    what, where = (message[: place.start()], place[1]) if place else (message, "")
     if unknown := re.fullmatch(r"Object contains unknown field `(.*)`", what):
         field = unknown[1]
         fields = _fields(_type_at(document, wanted, where))
@@ -128,11 +141,12 @@ def _all(known: list[str]) -> str:
 
 def _plain(what: str) -> str:
     """msgspec's words for types, in TOML's."""
-    what = re.sub(r"^E", "e", what)
+    what = re.sub(r"^E", "e", what).replace(" | null`", "`")
     if "matching regex" in what:
         return "expected a name: a letter, then letters, digits, - and _"
-    for ours, toml in TOML_WORDS.items():
-        what = what.replace(f"`{ours}`", toml)
+    what = re.sub(r"`(?:datetime\.)?(\w+)`", lambda found: TOML_WORDS.get(found[1], found[0]), what)
+    for theirs, ours in IN_WORDS.items():
+        what = re.sub(theirs, ours, what)
     return what
 
 
