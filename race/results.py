@@ -23,7 +23,8 @@ Count = Annotated[int, Meta(ge=0)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 
 
-Status = Literal["held", "failed", "inconclusive", "incomplete"]
+# unjudged: there was no expectation to hold or fail
+Status = Literal["held", "failed", "unjudged", "inconclusive", "incomplete"]
 
 
 class Finding(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -54,12 +55,13 @@ class Interval(msgspec.Struct, kw_only=True):
 
 
 class Expectation(msgspec.Struct, kw_only=True):
-    """What the scenario file says that this plan gives under this model, and whether it did."""
+    """What this plan should give under this model, and whether it did."""
 
+    stated: bool = True  # by the scenario; False: the rule that a plan as strong as the kernel's gives no finding
     find: list[str] = []  # oracles that must fire
     clean: bool = False  # nothing may be found
     never: list[str] = []  # oracles that must not fire
-    met: bool | None = None  # None: the scenario says nothing about this plan, or the run could not tell
+    met: bool | None = None  # None: the run could not tell
     why: str = ""
 
 
@@ -76,7 +78,7 @@ class Arm(msgspec.Struct, kw_only=True):
     first: Count | None = None  # number of the first execution with a finding
     findings: list[Finding] = []  # the first ones, by number
     accesses: Count = 0  # simulated accesses, all executions
-    expectation: Expectation | None = None
+    expectation: Expectation | None = None  # None: of this plan nothing is expected, so it is not judged
 
     @property
     def hits(self) -> int:

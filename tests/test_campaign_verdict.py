@@ -105,17 +105,17 @@ CLEAN = expected(clean=True)
         (
             [(arm("off", oops=5), None)],
             0,
-            "plan off: oops 5 in 100,000 executions; the scenario expects nothing of this plan",
+            "plan off: oops 5 in 100,000 executions; no expectation for this plan: 5 findings are reported, not judged",
         ),
         (
             [(arm("on", oops=5), None)],
             1,
-            "plan on: oops 5 in 100,000 executions, though no site is weaker than by default",
+            "plan on: oops 5 in 100,000 executions, though no site is weaker than the kernel has it",
         ),
         (
             [(arm("off", oops=50), None), (arm("on"), None)],
             0,
-            "plan on: nothing found in 100,000 executions; the scenario expects nothing of this plan; "
+            "plan on: nothing found in 100,000 executions; no expectation for this plan; "
             "plan off is its control (p = 1.8e-15)",
         ),
     ],
@@ -158,6 +158,28 @@ def test_a_run_that_was_not_completed_is_neither_held_nor_failed(end: dict[str, 
         "the run could not be completed: a worker process died: SIGSEGV",
     )
     assert given.reasons[1] == "plan off: oops was expected and not found before the run ended"
+
+
+@pytest.mark.parametrize(
+    ("arms", "status"),
+    [
+        ([(arm("off", oops=5), None)], "unjudged"),
+        ([(arm("off", 9, oops=1), None)], "unjudged"),
+        ([(arm("off", oops=5), None), (arm("off-too", deadlock=7), None)], "unjudged"),
+        ([(arm("off", oops=50), None), (arm("weak"), None)], "unjudged"),
+        ([(arm("off"), None)], "inconclusive"),
+        ([(arm("off", oops=50), None), (arm("on"), None)], "held"),
+        ([(arm("off", oops=50), None), (arm("on", oops=1), None)], "failed"),
+    ],
+)
+def test_where_the_scenario_states_no_expectation(arms: list[tuple[Arm, None]], status: str) -> None:
+    """The kernel's own strengths must find nothing; what a weaker plan finds is reported."""
+    assert verdict(*arms).status == status
+    for a, _ in arms:
+        assert (a.expectation is None) == (a.plan != "on")
+        if a.expectation is not None:
+            assert (a.expectation.stated, a.expectation.clean) == (False, True)
+            assert a.expectation.met == (status == "held")
 
 
 def test_the_expectation_is_written_into_the_arm() -> None:

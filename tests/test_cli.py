@@ -126,6 +126,27 @@ def test_an_expectation_that_fails(small: Callable[..., str], run_race: RunRace)
     assert run_race("run", scenario, "--barriers", "on", "--executions", "1000").status == 1
 
 
+def test_findings_that_nobody_expects_or_forbids_are_reported_not_judged(
+    small: Callable[..., str], run_race: RunRace
+) -> None:
+    scenario = small(('[[expect]]\nplan = "on"\nclean = true\n', ""))
+    files = ["--json", "out.json", "--markdown", "out.md", "--junit", "out.xml"]
+    status, out, err = run_race("run", scenario, "--barriers", "off", "--executions", "2000", *files)
+    assert (status, err) == (0, "")
+    document = load("out.json")
+    hits = document.arms[0].hits
+    assert hits > 1
+    line = f"no expectation for this plan: {hits} findings are reported, not judged"
+    assert (document.verdict.status, document.verdict.exit_status) == ("unjudged", 0)
+    assert document.verdict.reasons[0].endswith(line)
+    assert document.arms[0].expectation is None
+    for text in (out, Path("out.md").read_text(encoding="utf-8")):
+        assert line in " ".join(text.split())
+        assert "unjudged" in text
+        assert "not judged" in text
+    assert ET.parse("out.xml").find("testsuite/testcase/skipped") is not None
+
+
 def test_one_execution_again(compared: Path, tmp_path: Path, run_race: RunRace) -> None:
     wanted = next(f for f in load(compared).arms[0].findings if f.oracle == "garbage-freeobj")
     path = tmp_path / "one.json"

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from race.printable import CONTROL
 from race.report import terminal, words
-from race.results import Document, Finding, Interval
+from race.results import Document, Expectation, Finding, Interval
 from tests.documents import arm, compared
 
 
@@ -63,6 +63,15 @@ def test_a_failed_expectation_is_plain_to_see() -> None:
     assert "NOT AS EXPECTED" in text
     assert "Verdict: failed - an expectation did not hold" in text
     assert "First findings of plan on" in text
+
+
+def test_an_expectation_that_the_scenario_does_not_state() -> None:
+    document = compared(on_hits=3)
+    document.arms[1].expectation = Expectation(stated=False, clean=True, met=False)
+    document.arms.append(arm("bit-spin-only", 1000, 3, None))
+    rows = {line.split("  ")[1].strip(): line.split() for line in plain(document).splitlines() if line.startswith("  ")}
+    assert " ".join(rows["expected"]) == "expected garbage-freeobj no finding (not stated) nothing"
+    assert " ".join(rows["outcome"]) == "outcome as expected NOT AS EXPECTED not judged"
 
 
 def test_every_arm_is_shown_however_many() -> None:

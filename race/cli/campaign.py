@@ -30,7 +30,7 @@ def main(options: argparse.Namespace, command: list[str]) -> int:
         command=command,
         scenario=scenario,
         plans=plans,
-        defaults=resolve("on", catalog.sites, scenario.held),
+        sites=catalog.sites,
         engine=options.engine,
         model=options.model,
         seed=options.seed,

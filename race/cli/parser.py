@@ -20,8 +20,8 @@ VERBS = {
     "report": "a saved result again, in another form",
 }
 EXIT_STATUS = (
-    "exit status: 0 every expectation held; 1 one did not; 2 the input is wrong; 3 inconclusive; "
-    "4 the run could not be completed"
+    "exit status: 0 every expectation held, or there was none; 1 one did not; 2 the input is wrong; 3 inconclusive; "
+    "4 the run could not be completed; 130 Ctrl-C before it began, or a second one"
 )
 
 

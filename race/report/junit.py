@@ -45,7 +45,7 @@ def _case(suite: ET.Element, document: Document, arm: Arm) -> None:
     elif met is None and (document.interrupted or document.verdict.status == "incomplete"):
         _result(case, "error", why or "the run was not completed")
     elif met is None:
-        _result(case, "skipped", why or "the scenario says nothing about this plan under this model")
+        _result(case, "skipped", why or "no expectation for this plan under this model")
     output = ET.SubElement(case, "system-out")
     output.text = _clean("\n".join(_output(document, arm)))
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from race.report import words
 from race.results import Arm, Document, Finding, printable
 
-ICONS = {"held": "✅", "failed": "❌", "inconclusive": "⚠️", "incomplete": "⚠️"}
+ICONS = {"held": "✅", "failed": "❌", "unjudged": "🔍", "inconclusive": "⚠️", "incomplete": "⚠️"}
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~])")
 
 

@@ -17,7 +17,7 @@ from race.results import Arm, Document, Finding, printable
 
 WIDTH = 100
 NARROW_PLAN = 26  # columns, for three arms side by side; else two
-STATUS_STYLES = {"held": "bold green", "failed": "bold red", "inconclusive": "bold yellow", "incomplete": "bold yellow"}
+STATUS_STYLES = {"held": "bold green", "failed": "bold red"}  # the others: bold yellow
 # A rule below the head, in ASCII, so that it survives any pipe.
 BOX = Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True)
 OUTCOME_STYLES = {"as expected": "green", "NOT AS EXPECTED": "bold red"}
@@ -144,7 +144,10 @@ def _trace(document: Document, width: int) -> Iterator[RenderableType]:
 
 def _verdict(document: Document) -> Iterator[RenderableType]:
     verdict = document.verdict
-    yield Text(f"\nVerdict: {verdict.status} - {words.STATUSES[verdict.status]}", style=STATUS_STYLES[verdict.status])
+    yield Text(
+        f"\nVerdict: {verdict.status} - {words.STATUSES[verdict.status]}",
+        style=STATUS_STYLES.get(verdict.status, "bold yellow"),
+    )
     if document.interrupted:
         yield Padding(Text("The run was interrupted: the figures are of what was done until then."), (0, 0, 0, 2))
     yield _list(verdict.reasons)

@@ -17,6 +17,7 @@ MODELS = {
 STATUSES = {
     "held": "every expectation held",
     "failed": "an expectation did not hold",
+    "unjudged": "there is no expectation for what was run; findings are reported, not judged",
     "inconclusive": "this run cannot tell",
     "incomplete": "the run was not completed",
 }
@@ -103,15 +104,15 @@ def asked(document: Document) -> list[tuple[str, str]]:
 
 def expected(expectation: Expectation | None) -> str:
     if expectation is None:
-        return "nothing said"
+        return "nothing"
     parts = []
     if expectation.clean:
-        parts.append("no finding")
+        parts.append("no finding" if expectation.stated else "no finding (not stated)")
     if expectation.find:
         parts.append(" and ".join("a finding" if name == "any" else name for name in expectation.find))
     if expectation.never:
         parts.append("no " + ", no ".join(expectation.never))
-    return "; ".join(parts) or "nothing said"
+    return "; ".join(parts)
 
 
 def outcome(expectation: Expectation | None) -> str:
