@@ -221,6 +221,11 @@ MISTAKES = {
         '[oracles]\nenabled = ["free-lists"]\n\n[pool]',
         '$.oracles.enabled[0]: unknown oracle "free-lists"; did you mean "free-list"?',
     ),
+    "no oracle enabled": Mistake(
+        "[pool]",
+        "[oracles]\nenabled = []\n\n[pool]",
+        "$.oracles.enabled: a run that looks for nothing finds nothing; name oracles, or leave it out",
+    ),
     "unknown preset": Mistake(
         'plan = "on"',
         'plan = "onn"',

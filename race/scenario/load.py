@@ -104,6 +104,8 @@ def _enabled(tables: ScenarioFile, catalog: Catalog) -> list[str]:
     known = catalog.oracle_names
     if tables.oracles is None:
         return known
+    if not tables.oracles.enabled:
+        raise Problem("$.oracles.enabled", "a run that looks for nothing finds nothing; name oracles, or leave it out")
     for i, name in enumerate(tables.oracles.enabled):
         if name not in known:
             raise Problem(f"$.oracles.enabled[{i}]", f'unknown oracle "{name}"{advice(name, known)}')
