@@ -47,7 +47,7 @@ class Finding(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class Interval(msgspec.Struct, kw_only=True):
-    """A rate an execution with its 95 % Wilson interval."""
+    """A rate an execution, at 95 %: Wilson's interval; without a finding the exact one-sided bound, about 3/n."""
 
     rate: Share
     low: Share

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from race import stats
-from race.report.words import p_value
+from race.report.words import p_value, percent
 from race.results import Arm, Expectation, Status, Verdict
 from race.scenario.expect import ANY, Expected
 
@@ -190,8 +190,8 @@ def _not_shown(judged: Sequence[Judged], situation: Situation) -> Iterable[str]:
         n = this.arm.executions
         if n and not this.arm.hits:
             yield (
-                f"plan {this.arm.plan}: that no execution can fail; none that did in {n:,} bounds the chance of one "
-                f"to {stats.zero_hit_bound(n):.2g} an execution (95 %)"
+                f"plan {this.arm.plan}: that no execution can fail; that none did in {n:,} leaves a chance of up to "
+                f"{percent(stats.zero_hit_bound(n))} an execution (one-sided, 95 %)"
             )
     yield (
         f"anything about real hardware: the machine is simulated (model {situation.model}), and the rates are those of "

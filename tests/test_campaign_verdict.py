@@ -16,7 +16,7 @@ MANY = 100_000
 
 def arm(plan: str, executions: int = MANY, **counts: int) -> Arm:
     by_oracle = {name.replace("_", "-"): n for name, n in counts.items()}
-    total = stats.wilson(sum(counts.values()), executions)
+    total = stats.interval(sum(counts.values()), executions)
     return Arm(plan=plan, sites={}, executions=executions, counts=by_oracle, total=total)
 
 
@@ -194,8 +194,8 @@ def test_the_expectation_is_written_into_the_arm() -> None:
 def test_what_was_not_shown() -> None:
     given = verdict((arm("off", oops=500), FINDS), (arm("on"), CLEAN), held={"f.put_page": "none"})
     assert given.not_shown == [
-        "plan on: that no execution can fail; none that did in 100,000 bounds the chance of one to 3e-05 "
-        "an execution (95 %)",
+        "plan on: that no execution can fail; that none did in 100,000 leaves a chance of up to 0.00300 % an execution "
+        "(one-sided, 95 %)",
         "anything about real hardware: the machine is simulated (model armv8), and the rates are those of "
         "its random scheduler",
         "loads that are satisfied late, after a later store of their CPU (load buffering), are not simulated",

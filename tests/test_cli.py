@@ -121,6 +121,12 @@ def test_a_clean_run_alone_is_inconclusive(run_race: RunRace) -> None:
     assert "there is no control arm; `race compare` runs plan off beside it" in " ".join(out.split())
 
 
+def test_every_bound_of_a_plan_that_found_nothing_is_the_same(run_race: RunRace) -> None:
+    text = " ".join(run_race("run", "freeobj-corruption", *FEW, "--barriers", "on").out.split())
+    bounds = re.findall(r"(?:up to|at most) ([0-9.]+)", text)
+    assert bounds == ["0.150"] * 3  # the rate, what was shown, what was not
+
+
 def test_an_expectation_that_fails(small: Callable[..., str], run_race: RunRace) -> None:
     scenario = small(('plan = "on"\nclean = true', 'plan = "on"\nfind = ["garbage-freeobj"]'))
     assert run_race("run", scenario, "--barriers", "on", "--executions", "1000").status == 1

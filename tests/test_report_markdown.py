@@ -13,7 +13,7 @@ def test_it_says_everything() -> None:
         "## ✅ race compare freeobj-corruption: held",
         "| plan | `off` | `on` |",
         "| garbage-freeobj | 7,512 | 0 |",
-        "| rate (95 %) | 7.51 % (7.35 to 7.68) | 0 % (0 to 0.00384) |",
+        "| rate (95 %) | 7.51 % (7.35 to 7.68) | 0 % (up to 0.00300) |",
         "| outcome | as expected | as expected |",
         "  - value: `0x6d6d0003 (poison)`",
         "<details><summary>What happened in execution 1 of plan <code>off</code></summary>",

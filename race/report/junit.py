@@ -56,7 +56,7 @@ def _result(case: ET.Element, tag: str, message: str) -> None:
 
 def _output(document: Document, arm: Arm) -> list[str]:
     counts = ", ".join(f"{oracle} {words.count(n)}" for oracle, n in sorted(arm.counts.items()) if n) or "no finding"
-    lines = [f"{words.count(arm.executions)} executions: {counts}; rate {words.rate(arm.total)}"]
+    lines = [f"{words.count(arm.executions)} executions: {counts}; rate {words.rate(arm.total)}", words.RATES]
     for finding in words.shown_findings(arm):
         lines.append(f"execution {words.count(finding.execution)}: {finding.oracle}: {finding.message}")
         lines += [f"  {label}: {text}" for label, text in words.facts(finding)]

@@ -87,6 +87,7 @@ def _arms(document: Document) -> Iterator[str]:
         ["outcome", *(words.outcome(arm.expectation) for arm in arms)],
     ]
     yield from table(rows)
+    yield from ["", escaped(words.RATES)]
 
 
 def _findings(arm: Arm, findings: Sequence[Finding]) -> Iterator[str]:

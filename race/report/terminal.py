@@ -49,6 +49,7 @@ def _sections(document: Document, width: int) -> Iterator[RenderableType]:
     for i in range(0, len(document.arms), side_by_side):
         yield Text()
         yield _arms(document, document.arms[i : i + side_by_side])
+    yield Padding(Text(f"\n{words.RATES}", style="dim"), (0, 0, 0, 2))
     if tests := words.shown_differences(document):
         yield from _bullets("Difference (Fisher's exact test, two-sided)", map(words.difference, tests))
     for arm, findings in words.arms_findings(document):

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterable, Sequence
 
 from race.results import Arm, Difference, Document, Expectation, Finding, Interval
-from race.stats import CONFIDENCE, zero_hit_bound
+from race.stats import CONFIDENCE
 
 MODELS = {
     "armv8": "ARMv8: stores may be late, loads may be early",
@@ -21,6 +21,7 @@ STATUSES = {
     "inconclusive": "this run cannot tell",
     "incomplete": "the run was not completed",
 }
+RATES = "rate: 95 % Wilson interval; where nothing was found, the exact one-sided 95 % bound, about 3/n"
 SHOWN_FINDINGS = 3  # of an arm, of the oracle that it is about; one of each other oracle
 SMALLEST_P = 1e-15
 
@@ -44,7 +45,7 @@ def rate(interval: Interval) -> str:
     return (
         f"{percent(interval.rate)} ({_percent_digits(interval.low)} to {_percent_digits(interval.high)})"
         if interval.rate
-        else f"0 % (0 to {_percent_digits(interval.high)})"
+        else f"0 % (up to {_percent_digits(interval.high)})"
     )
 
 
@@ -150,15 +151,18 @@ def shown(document: Document) -> list[str]:
         elif arm.hits:
             found = ", ".join(f"{oracle} {count(n)}" for oracle, n in sorted(arm.counts.items()) if n)
             sentences.append(
-                f"plan {arm.plan}: {count(arm.hits)} of {count(arm.executions)} executions went wrong ({found})"
+                f"plan {arm.plan}: {count(arm.hits)} of {_executions(arm.executions)} went wrong ({found})"
             )
         else:
-            bound = percent(zero_hit_bound(arm.executions))
             sentences.append(
-                f"plan {arm.plan}: nothing went wrong in {count(arm.executions)} random executions; "
-                f"at {CONFIDENCE:.0%} confidence less than {bound} of such executions do"
+                f"plan {arm.plan}: nothing went wrong in {_executions(arm.executions, 'random ')}; "
+                f"at 95 % confidence at most {percent(arm.total.high)} of such executions do"
             )
     return sentences
+
+
+def _executions(number: int, kind: str = "") -> str:
+    return f"{count(number)} {kind}execution{'' if number == 1 else 's'}"
 
 
 def facts(finding: Finding) -> list[tuple[str, str]]:
