@@ -60,7 +60,7 @@ class Situation:
     """What the arms have in common."""
 
     model: str
-    can_fail: bool  # the scenario expects some plan to find something under this model, or expects nothing at all of it
+    can_fail: bool  # False: the scenario says that under this model not even a weakened plan finds anything
     held: dict[str, str]  # sites that the scenario holds
     verb: str
     interrupted: bool = False

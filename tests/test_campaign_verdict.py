@@ -21,7 +21,9 @@ def arm(plan: str, executions: int = MANY, **counts: int) -> Arm:
 
 
 def expected(find: tuple[str, ...] = (), *, clean: bool = False, never: tuple[str, ...] = ()) -> Expected:
-    return Expected("", {}, ("armv8",), find, clean, never, "")
+    return Expected(
+        plan="", strengths={}, models=("armv8",), find=find, clean=clean, never=never, note="", weakened=True
+    )
 
 
 def situation(**changes: Any) -> Situation:

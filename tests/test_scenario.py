@@ -126,6 +126,13 @@ def test_whether_a_scenario_can_fail_under_a_model(known: Catalog) -> None:
     assert [scenario.can_fail(model) for model in ("armv8", "tso", "sc")] == [True, False, False]
 
 
+def test_that_the_kernels_own_plan_is_clean_does_not_say_that_no_plan_can_fail(
+    small: Callable[..., str], known: Catalog
+) -> None:
+    assert load(find(small()), known).can_fail("armv8")
+    assert not load(find(small(('plan = "on"', 'plan = "off"'))), known).can_fail("armv8")
+
+
 def test_a_file_is_found_by_path(small: Callable[..., str]) -> None:
     assert find(small()).shown == "small.toml"
     assert find(str(Path(small()).resolve())).name == "small"
