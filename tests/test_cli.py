@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,6 +17,7 @@ import pytest
 import race
 from race.cli.values import DEFAULT_EXECUTIONS, DEFAULT_SECONDS
 from race.native import Catalog
+from race.report import words
 from race.results import Document, load
 from race.scenario.load import shipped
 from tests.conftest import RunRace
@@ -160,6 +162,15 @@ def test_one_execution_again(compared: Path, tmp_path: Path, run_race: RunRace) 
     status = run_race("run", "freeobj-corruption", "--page-size", "256", "--execution", number, "--json", path).status
     assert status == 0
     assert load(path).arms[0].findings == [wanted]
+
+
+def test_the_command_for_a_finding_finds_it_again(compared: Path, run_race: RunRace, tmp_path: Path) -> None:
+    document = load(compared)
+    command = words.finding_command(document, document.arms[0])
+    assert command is not None
+    path = tmp_path / "again.json"
+    assert run_race(*shlex.split(command)[1:], "--json", path).status == 0
+    assert load(path).arms[0].findings == words.shown_findings(document.arms[0])[:1]
 
 
 def test_shards_share_the_executions(tmp_path: Path, run_race: RunRace, compared: Path) -> None:

@@ -71,7 +71,7 @@ def test_an_expectation_that_the_scenario_does_not_state() -> None:
     document.arms[1].expectation = Expectation(stated=False, clean=True, met=False)
     document.arms.append(arm("bit-spin-only", 1000, 3, None))
     rows = {line.split("  ")[1].strip(): line.split() for line in plain(document).splitlines() if line.startswith("  ")}
-    assert " ".join(rows["expected"]) == "expected garbage-freeobj no finding (not stated) nothing"
+    assert " ".join(rows["expected"]) == "expected garbage-freeobj no finding (not stated) not stated"
     assert " ".join(rows["outcome"]) == "outcome as expected NOT AS EXPECTED not judged"
 
 
@@ -124,6 +124,20 @@ def test_an_interrupted_run_says_so_and_an_arm_without_executions_too() -> None:
     assert "plan on: no execution was completed; nothing is known" in text
 
 
+def test_a_run_that_the_time_cut_short_says_so() -> None:
+    document = compared()
+    assert "100,000 a plan\n" in plain(document)
+    document.arms[1].executions -= 1
+    assert "100,000 a plan, but the time was up before\n" in plain(document)
+
+
+def test_who_saw_what_only_the_end_shows() -> None:
+    document = compared()
+    document.arms[0].findings[0].thread = "(the end)"
+    document.arms[0].findings[0].function = document.arms[0].findings[0].site = ""
+    assert "seen by  the checks after the last step\n" in plain(document)
+
+
 def test_a_finding_with_nothing_but_its_sentence() -> None:
     document = compared()
     document.arms[0].findings = [Finding(execution=4, oracle="deadlock", message="all wait")]
@@ -161,8 +175,9 @@ def test_colour_on_a_terminal() -> None:
 def test_the_command_is_repeated_with_its_seed() -> None:
     document = compared()
     assert shlex.split(words.repeat_command(document))[-2:] == ["--seed", str(2**64 - 1)]
-    document.command = ["race", "compare", "my scenario.toml", "--seed=7"]
-    assert words.repeat_command(document) == "race compare 'my scenario.toml' --seed=7"
+    document.command = ["race", "compare", "my scenario.toml", "--seed=7", "--json", "x.toml"]
+    document.scenario.file = "my scenario.toml"
+    assert words.repeat_command(document) == "race compare 'my scenario.toml' --seed=7 --json x.toml"
     command = words.finding_command(document, document.arms[0])
     assert command is not None
     assert shlex.split(command)[:3] == ["race", "run", "my scenario.toml"]

@@ -10,6 +10,7 @@ import race
 from race.cli import values
 from race.errors import InputError
 from race.names import advice, nearest
+from race.plan import PRESET_MEANINGS
 from race.scenario.sizes import PAGE_SIZES
 
 VERBS = {
@@ -20,8 +21,14 @@ VERBS = {
     "report": "a saved result again, in another form",
 }
 EXIT_STATUS = (
-    "exit status: 0 every expectation held, or there was none; 1 one did not; 2 the input is wrong; 3 inconclusive; "
+    "Exit status: 0 every expectation held, or there was none; 1 one did not; 2 the input is wrong; 3 inconclusive; "
     "4 the run could not be completed; 130 Ctrl-C before it began, or a second one"
+)
+
+PLAN = (
+    f"PLAN: {'; '.join(f'{preset}, {meaning}' for preset, meaning in PRESET_MEANINGS.items())}. Sites that a scenario "
+    "holds stay as it holds them. Overrides by site or glob may follow, such as on,zs_malloc.class.lock=none; "
+    "`race sites` lists the sites."
 )
 
 
@@ -93,7 +100,13 @@ def _build() -> tuple[_Parser, dict[str, _Parser]]:
     parser.add_argument("--version", action="version", version=f"race {race.__version__}")
     commands = parser.add_subparsers(dest="verb", metavar="COMMAND", required=True)
     verbs = {
-        verb: commands.add_parser(verb, help=what, description=f"{what[0].upper()}{what[1:]}.", allow_abbrev=False)
+        verb: commands.add_parser(
+            verb,
+            help=what,
+            description=f"{what[0].upper()}{what[1:]}.",
+            epilog=f"{PLAN} {EXIT_STATUS}" if verb in ("run", "compare") else None,
+            allow_abbrev=False,
+        )
         for verb, what in VERBS.items()
     }
     _add_campaign_options(verbs["run"])
@@ -114,7 +127,12 @@ def _build() -> tuple[_Parser, dict[str, _Parser]]:
 
 def _add_campaign_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("scenario", metavar="SCENARIO", help="a name that `race list` shows, or a file")
-    verb.add_argument("--engine", type=values.engine, default="weak", help="how executions are chosen: weak (default)")
+    verb.add_argument(
+        "--engine",
+        type=values.engine,
+        default="weak",
+        help="what runs the executions: weak (default), a simulated machine",
+    )
     verb.add_argument(
         "--model",
         type=values.one_of("model", ["armv8", "tso", "sc"]),
@@ -162,7 +180,7 @@ def _add_run_options(verb: argparse.ArgumentParser) -> None:
         metavar="PLAN",
         default="off",
         instead="`race compare` runs several plans",
-        help="barrier plan; default: off",
+        help="the barrier plan; default: off",
     )
     verb.add_argument(
         "--execution",

@@ -14,6 +14,7 @@ MODELS = {
     "tso": "x86 (TSO): only a store may be late, and in order",
     "sc": "sequential consistency: nothing is reordered",
 }
+ENGINES = {"weak": "random executions of a simulated machine"}
 STATUSES = {
     "held": "every expectation held",
     "failed": "an expectation did not hold",
@@ -22,6 +23,7 @@ STATUSES = {
     "incomplete": "the run was not completed",
 }
 RATES = "rate: 95 % Wilson interval; where nothing was found, the exact one-sided 95 % bound, about 3/n"
+AT_THE_END = "the checks after the last step"
 SHOWN_FINDINGS = 3  # of an arm, of the oracle that it is about; one of each other oracle
 SMALLEST_P = 1e-15
 
@@ -85,13 +87,14 @@ def asked(document: Document) -> list[tuple[str, str]]:
         ("scenario", f"{scenario.name}: {scenario.title}"),
         ("file", f"{scenario.file} (sha256 {scenario.sha256[:12]})"),
         ("threads", f"{', '.join(scenario.threads)}; pages of {count(scenario.page_size)} bytes"),
-        ("engine", document.engine),
+        ("engine", f"{document.engine} - {ENGINES.get(document.engine, 'unknown to this report')}"),
         ("model", f"{document.model} - {MODELS.get(document.model, 'unknown to this report')}"),
         ("plans", "; ".join(arm.plan for arm in document.arms)),
     ]
     wanted = requested.pop() if len(requested) == 1 else None
     if wanted is not None:
-        pairs.append(("executions", f"{count(wanted)} a plan"))
+        short = not document.interrupted and any(arm.executions < wanted for arm in document.arms)
+        pairs.append(("executions", f"{count(wanted)} a plan{', but the time was up before' if short else ''}"))
     pairs.append(("seed", str(document.seed)))
     if document.shard:
         pairs.append(("shard", document.shard))
@@ -105,7 +108,7 @@ def asked(document: Document) -> list[tuple[str, str]]:
 
 def expected(expectation: Expectation | None) -> str:
     if expectation is None:
-        return "nothing"
+        return "not stated"
     parts = []
     if expectation.clean:
         parts.append("no finding" if expectation.stated else "no finding (not stated)")
@@ -171,7 +174,7 @@ def facts(finding: Finding) -> list[tuple[str, str]]:
     newest = finding.newest
     if finding.written_by:
         newest = f"{newest or 'unknown'}, written by {finding.written_by}"
-    by = finding.thread
+    by = AT_THE_END if finding.thread == "(the end)" else finding.thread
     if finding.function:
         by += f" in {finding.function}"
     if finding.site:
@@ -262,14 +265,10 @@ def finding_command(document: Document, arm: Arm) -> str | None:
     findings = shown_findings(arm)
     if not findings:
         return None
-    options = ["--engine", document.engine, "--model", document.model, "--barriers", arm.plan]
-    size = ["--seed", str(document.seed), "--execution", str(findings[0].execution)]
-    return shlex.join(["race", "run", scenario_argument(document), *options, *size])
-
-
-def scenario_argument(document: Document) -> str:
-    """The scenario as the user named it: the first argument after the verb that is its name or a file."""
     scenario = document.scenario
-    return next(
-        (part for part in document.command[1:] if part == scenario.name or part.endswith(".toml")), scenario.name
-    )
+    named = scenario.file if scenario.file in document.command else scenario.name
+    options = ["--engine", document.engine, "--model", document.model, "--barriers", arm.plan]
+    if _has_option(document.command, "--page-size"):
+        options += ["--page-size", str(scenario.page_size)]
+    options += ["--seed", str(document.seed), "--execution", str(findings[0].execution)]
+    return shlex.join(["race", "run", named, *options])

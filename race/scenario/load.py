@@ -62,7 +62,7 @@ def shipped_folder() -> Path:
 
 
 def shipped() -> dict[str, Path]:
-    return {path.stem: path for path in sorted(shipped_folder().glob("*" + SUFFIX))}
+    return {path.stem: path for path in sorted(shipped_folder().glob("*" + SUFFIX), key=lambda path: path.stem)}
 
 
 def find(wanted: str) -> Source:
