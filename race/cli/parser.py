@@ -22,7 +22,7 @@ VERBS = {
 }
 EXIT_STATUS = (
     "Exit status: 0 every expectation held, or there was none; 1 one did not; 2 the input is wrong; 3 inconclusive; "
-    "4 the run could not be completed; 130 Ctrl-C before it began, or a second one"
+    "4 the run could not be completed; 130 Ctrl-C before it began, or twice"
 )
 
 PLAN = (
