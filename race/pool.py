@@ -29,7 +29,7 @@ class LocalPool(Executor):
         self.jobs = jobs
         # spawn, not fork: a forked child of a process with threads can hang, and it would share the engine's state.
         context = multiprocessing.get_context("spawn")
-        # Where this process is ended at once, Python's helper process cleans up after it, and need not say so.
+        # Where this process is ended at once, Python's resource tracker cleans up, and need not say so.
         if TIDY_IN_SILENCE not in sys.warnoptions:
             sys.warnoptions.append(TIDY_IN_SILENCE)  # it inherits them
         try:
