@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from race.errors import RunError
+from race.interrupt import put_off
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -17,11 +18,12 @@ def write_atomically(path: Path, data: bytes) -> None:
         target = path.resolve()  # replace what a symbolic link names, not the link
         temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
         try:
-            with temporary.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(target)
+            with put_off():  # a signal would leave the temporary file behind
+                with temporary.open("wb") as file:
+                    file.write(data)
+                    file.flush()
+                    os.fsync(file.fileno())
+                temporary.replace(target)
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:

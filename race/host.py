@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 from pathlib import Path
-from typing import Any
 
 import race
 from race import native
@@ -16,7 +15,7 @@ def cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def describe(jobs: int) -> dict[str, Any]:
+def describe(jobs: int) -> dict[str, str | int]:
     return {
         "race": race.__version__,
         "engine": native.version(),

@@ -91,3 +91,12 @@ def resolve_held(wanted: Mapping[str, str], sites: Sequence[Site]) -> Strengths:
     for pattern, strength in wanted.items():
         held.update((site.name, strength) for site in matching(pattern, strength, sites))
     return held
+
+
+def is_weakened(strengths: Mapping[str, str], sites: Iterable[Site]) -> bool:
+    """Whether some site is weaker than the kernel has it, be it that a scenario holds it so."""
+    return any(_rank(site, strengths[site.name]) > _rank(site, site.default) for site in sites)
+
+
+def _rank(site: Site, strength: str) -> int:
+    return STRENGTHS[site.side].index(strength)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
+import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
@@ -11,10 +12,12 @@ from multiprocessing.process import BaseProcess
 from typing import ParamSpec, TypeVar
 
 from race import worker
+from race.errors import RunError
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
+TIDY_IN_SILENCE = "ignore:resource_tracker:UserWarning"
 PATIENCE = 5.0  # seconds that the workers of a broken pool have to end
 
 
@@ -26,9 +29,15 @@ class LocalPool(Executor):
         self.jobs = jobs
         # spawn, not fork: a forked child of a process with threads can hang, and it would share the engine's state.
         context = multiprocessing.get_context("spawn")
-        theirs, self._ours = context.Pipe(duplex=False)
-        self._theirs = theirs
-        self._pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=worker.start, initargs=(theirs,))
+        # Where this process is ended at once, Python's resource tracker cleans up, and need not say so.
+        if TIDY_IN_SILENCE not in sys.warnoptions:
+            sys.warnoptions.append(TIDY_IN_SILENCE)  # it inherits them
+        try:
+            theirs, self._ours = context.Pipe(duplex=False)
+            self._theirs = theirs
+            self._pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=worker.start, initargs=(theirs,))
+        except OSError as error:
+            raise self._cannot_start(error) from None
         self._processes: dict[int, BaseProcess] = {}
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
@@ -37,6 +46,11 @@ class LocalPool(Executor):
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             future = self._pool.submit(fn, *args, **kwargs)
+        except OSError as error:
+            # Not all could start: the executor does not look after the others, and at exit Python would wait for them.
+            for process in multiprocessing.active_children():
+                process.kill()
+            raise self._cannot_start(error) from None
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         self._processes.update((p.pid, p) for p in multiprocessing.active_children() if p.pid is not None)
@@ -62,6 +76,10 @@ class LocalPool(Executor):
         """For workers that do not come back from native code."""
         for process in self._processes.values():
             process.kill()
+
+    def _cannot_start(self, error: OSError) -> RunError:
+        workers = "a worker" if self.jobs == 1 else f"{self.jobs} workers"
+        return RunError(f"cannot start {workers}: {error.strerror}")
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         self._pool.shutdown(wait, cancel_futures=cancel_futures)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from types import TracebackType
 from typing import Any, Protocol
@@ -13,6 +14,8 @@ from rich.table import Column
 from race.campaign import State
 
 LINE_EVERY = 15.0  # seconds
+PLAN_AT_MOST = 24  # columns of a plan's name
+NEEDED = 42  # columns of executions, 1,000,000 of 2,000,000, and of the number of findings
 
 
 class Display(Protocol):
@@ -30,16 +33,22 @@ def display(console: Console, plans: list[str]) -> Display:
 
 
 class Bars:
-    """One bar for each arm."""
+    """One line for each arm. A narrow terminal does without the bar, the oracles' names, the rate, the time left."""
 
     def __init__(self, console: Console, plans: list[str]) -> None:
+        longest = min(PLAN_AT_MOST, max(len(plan) for plan in plans))
+        spare = console.width - longest - NEEDED
+        columns = [
+            (True, _text("[plan]", max_width=longest, overflow="ellipsis")),
+            (spare >= 65, BarColumn(bar_width=16)),
+            (True, _text("[facts][executions]", justify="right")),
+            (spare >= 20, _text("[facts][rate]", justify="right")),
+            (spare >= 10, _text("[facts][left]", justify="right")),
+            (True, _text("[facts][findings]", ratio=1, overflow="ellipsis")),
+        ]
+        self._names_oracles = spare >= 48
         self._progress = Progress(
-            _text("[plan]", max_width=40, overflow="ellipsis"),
-            BarColumn(bar_width=16),
-            _text("[facts][executions]", justify="right"),
-            _text("[facts][rate]", justify="right"),
-            _text("[facts][left]", justify="right"),
-            _text("[facts][findings]", ratio=1, overflow="ellipsis"),
+            *(column for wanted, column in columns if wanted),
             console=console,
             transient=True,
             expand=True,
@@ -64,7 +73,10 @@ class Bars:
         total = completed = 1.0
         if state.left is not None:
             total, completed = state.executions + state.left * state.rate, state.executions
-        self._progress.update(task, total=total, completed=completed, facts=describe(state))
+        facts = {name: fact.removesuffix(" executions") for name, fact in describe(state).items()}
+        if state.counts and not self._names_oracles:
+            facts["findings"] = f"{sum(state.counts.values()):,} found"
+        self._progress.update(task, total=total, completed=completed, facts=facts)
 
 
 def _text(field: str, **column: Any) -> TextColumn:
@@ -87,8 +99,9 @@ class Lines:
     def update(self, state: State) -> None:
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + LINE_EVERY
-            facts = "; ".join(fact for fact in describe(state).values() if fact)
-            self._console.print(f"{state.plan}: {facts}", markup=False, highlight=False, soft_wrap=True)
+            line = f"{state.plan}: " + "; ".join(fact for fact in describe(state).values() if fact)
+            with contextlib.suppress(OSError):  # a result is worth more than a line that nobody can read
+                self._console.print(line, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
 
 def describe(state: State) -> dict[str, str]:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from race import host, stats
 from race.campaign import CampaignResult
 from race.merge import ArmResult
-from race.plan import Strengths
+from race.native import Site
+from race.plan import Strengths, is_weakened
 from race.results import Arm, Difference, Document, ScenarioRecord, Timing
 from race.scenario.expect import ANY
 from race.scenario.load import Scenario, sha256
@@ -25,7 +26,7 @@ class Run:
     command: list[str]
     scenario: Scenario
     plans: Mapping[str, Strengths]  # by the plan's text
-    defaults: Strengths  # what plan `on` gives
+    sites: Sequence[Site]
     engine: str
     model: str
     seed: int
@@ -37,7 +38,7 @@ def document(run: Run, result: CampaignResult, started: datetime.datetime, secon
     arms = [_arm(arm, run.plans[arm.plan]) for arm in result.arms]
     expected = [run.scenario.expectation(arm.sites, run.model) for arm in arms]
     judged = [
-        Judged(arm, expectation, weakened=arm.sites != run.defaults)
+        Judged(arm, expectation, weakened=is_weakened(arm.sites, run.sites))
         for arm, expectation in zip(arms, expected, strict=True)
     ]
     verdict = judge(
@@ -95,8 +96,8 @@ def _arm(arm: ArmResult, sites: Strengths) -> Arm:
         executions=arm.executions,
         requested=arm.requested,
         counts=arm.counts,
-        total=stats.wilson(sum(arm.counts.values()), arm.executions),
-        rates={oracle: stats.wilson(n, arm.executions) for oracle, n in arm.counts.items()},
+        total=stats.interval(sum(arm.counts.values()), arm.executions),
+        rates={oracle: stats.interval(n, arm.executions) for oracle, n in arm.counts.items()},
         first=arm.first,
         findings=arm.findings,
         accesses=arm.accesses,

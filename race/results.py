@@ -14,12 +14,17 @@ from msgspec import Meta
 
 from race.errors import InputError
 from race.files import write_atomically
+from race.printable import visible
 
 FORMAT: Final = "race-result"
 VERSION: Final = 1
 
 Count = Annotated[int, Meta(ge=0)]
 Share = Annotated[float, Meta(ge=0, le=1)]
+
+
+# unjudged: there was no expectation to hold or fail
+Status = Literal["held", "failed", "unjudged", "inconclusive", "incomplete"]
 
 
 class Finding(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -42,7 +47,7 @@ class Finding(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class Interval(msgspec.Struct, kw_only=True):
-    """A rate an execution with its 95 % Wilson interval."""
+    """A rate an execution, at 95 %: Wilson's interval; without a finding the exact one-sided bound, about 3/n."""
 
     rate: Share
     low: Share
@@ -50,12 +55,13 @@ class Interval(msgspec.Struct, kw_only=True):
 
 
 class Expectation(msgspec.Struct, kw_only=True):
-    """What the scenario file says that this plan gives under this model, and whether it did."""
+    """What this plan should give under this model, and whether it did."""
 
+    stated: bool = True  # by the scenario; False: the rule that a plan as strong as the kernel's gives no finding
     find: list[str] = []  # oracles that must fire
     clean: bool = False  # nothing may be found
     never: list[str] = []  # oracles that must not fire
-    met: bool | None = None  # None: the scenario says nothing about this plan, or the run could not tell
+    met: bool | None = None  # None: the run could not tell
     why: str = ""
 
 
@@ -72,7 +78,7 @@ class Arm(msgspec.Struct, kw_only=True):
     first: Count | None = None  # number of the first execution with a finding
     findings: list[Finding] = []  # the first ones, by number
     accesses: Count = 0  # simulated accesses, all executions
-    expectation: Expectation | None = None
+    expectation: Expectation | None = None  # None: of this plan nothing is expected, so it is not judged
 
     @property
     def hits(self) -> int:
@@ -98,7 +104,7 @@ class ScenarioRecord(msgspec.Struct, kw_only=True):
 
 
 class Verdict(msgspec.Struct, kw_only=True):
-    status: Annotated[str, Meta(pattern="^(held|failed|inconclusive|incomplete)$")]
+    status: Status
     exit_status: Annotated[int, Meta(ge=0, le=4)]
     reasons: list[str]
     not_shown: list[str] = []
@@ -125,8 +131,21 @@ class Document(msgspec.Struct, kw_only=True):
     arms: list[Arm]
     differences: list[Difference] = []
     verdict: Verdict
-    host: dict[str, Any] = {}
+    host: dict[str, str | int] = {}
     timing: Timing | None = None
+
+
+def printable(document: Document) -> Document:
+    """Its copy for a reader's eyes: a result may come from anyone, and control characters could drive a terminal."""
+    return msgspec.convert(_visible(msgspec.to_builtins(document)), Document)
+
+
+def _visible(value: Any) -> Any:
+    if isinstance(value, str):
+        return visible(value)
+    if isinstance(value, dict):
+        return {visible(name): _visible(inner) for name, inner in value.items()}
+    return [_visible(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
 class _Header(msgspec.Struct):
@@ -155,6 +174,8 @@ def load(path: str | Path) -> Document:
         header = _Header()
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: damaged, or not JSON: {error}") from None
+    except RecursionError:
+        raise InputError(f"{path}: damaged: nested too deeply") from None
     if header.format != FORMAT:
         raise InputError(f'{path}: not a result of race (no "format": "{FORMAT}"); give a file that --json wrote')
     if header.version != VERSION:
@@ -164,5 +185,5 @@ def load(path: str | Path) -> Document:
         )
     try:
         return msgspec.json.decode(data, type=Document)
-    except msgspec.ValidationError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: damaged: {error}") from None

@@ -31,7 +31,7 @@ class Numbers:
     def __init__(self, first: int, end: int | None, shard: Shard | None) -> None:
         self._blocks = _blocks(first, end, shard)
         self._rest: Range = (0, 0)  # of a block that was begun
-        self.total = None if end is None else sum(count for _, count in _blocks(first, end, shard))
+        self.total = None if end is None else _total(first, end, shard)
         self.handed_out = 0
 
     def take(self, wanted: int) -> list[Range]:
@@ -57,6 +57,15 @@ def _blocks(first: int, end: int | None, shard: Shard | None) -> Iterator[Range]
     while end is None or block < end:
         yield block, SHARD_BLOCK if end is None else min(SHARD_BLOCK, end - block)
         block += shard.count * SHARD_BLOCK
+
+
+def _total(first: int, end: int, shard: Shard | None) -> int:
+    """How many numbers all blocks have together."""
+    if shard is None:
+        return end - first
+    before = shard.index - 1  # blocks, in each round of the shards
+    rounds, rest = divmod(end, shard.count * SHARD_BLOCK)
+    return rounds * SHARD_BLOCK + min(SHARD_BLOCK, max(0, rest - before * SHARD_BLOCK))
 
 
 class BatchSize:

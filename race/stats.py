@@ -36,18 +36,15 @@ def wilson(hits: int, n: int, confidence: float = CONFIDENCE) -> Interval:
     return Interval(rate=rate, low=low, high=high)
 
 
+def interval(hits: int, n: int) -> Interval:
+    """Wilson's; where nothing was found, up to the bound of zero_hit_bound. Every report's figures are these."""
+    return Interval(rate=0.0, low=0.0, high=zero_hit_bound(n)) if hits == 0 else wilson(hits, n)
+
+
 def zero_hit_bound(n: int, confidence: float = CONFIDENCE) -> float:
-    """The one-sided upper bound of a rate that gave no hit in n executions: at it, a hit would have come so surely."""
+    """The exact one-sided upper bound (Clopper and Pearson) of a rate that gave no hit in n executions: about 3/n."""
     _check_counts(0, n)
     return 1.0 if n == 0 else -math.expm1(math.log1p(-_checked(confidence)) / n)
-
-
-def runs_needed(rate: float, confidence: float = CONFIDENCE) -> int:
-    """How many executions find something of that rate at least once, with that confidence."""
-    if not 0 < rate <= 1:
-        raise ValueError(f"rate {rate}: must be above 0 and at most 1")
-    _checked(confidence)
-    return 1 if rate == 1 else max(1, math.ceil(math.log1p(-confidence) / math.log1p(-rate)))
 
 
 def fisher(a_hits: int, a_n: int, b_hits: int, b_n: int) -> float:

@@ -1,5 +1,8 @@
 """From what was found to a verdict: were the scenario's expectations met, and could this run tell?
 
+Of a plan that the scenario states no expectation of: one that is as strong as the kernel's must find nothing; what a
+weaker one finds is reported and not judged, because to find something is what it is run for.
+
 A clean result counts only beside a control arm: another plan of the same run that found something, significantly more
 often. None is asked for where the scenario says that no plan can find anything under the model (tso and sc, usually).
 """
@@ -10,8 +13,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from race import stats
-from race.report.words import p_value
-from race.results import Arm, Expectation, Verdict
+from race.report.words import p_value, percent
+from race.results import Arm, Expectation, Status, Verdict
 from race.scenario.expect import ANY, Expected
 
 MIN_EXECUTIONS = 1000  # of an arm; fewer say nothing about a clean result
@@ -19,7 +22,7 @@ SIGNIFICANT = 0.05  # the greatest p-value of a difference that counts
 
 TOO_FEW = f"which is too few to tell (at least {MIN_EXECUTIONS:,})"
 
-STATUS = {"held": 0, "failed": 1, "inconclusive": 3, "incomplete": 4}
+STATUS: dict[Status, int] = {"held": 0, "failed": 1, "unjudged": 0, "inconclusive": 3, "incomplete": 4}
 
 IN_ORDER = (
     "{model} {how}: whoever sees an unlock sees all that was stored before it, whatever the strengths of the sites, "
@@ -40,7 +43,16 @@ class Judged:
 
     arm: Arm
     expected: Expected | None
-    weakened: bool  # some site is weaker than by default
+    weakened: bool  # some site is weaker than the kernel has it
+
+    @property
+    def binding(self) -> bool:
+        """There is something to hold or fail."""
+        return self.expected is not None or not self.weakened
+
+    @property
+    def reported_only(self) -> bool:
+        return not self.binding and self.arm.hits > 0
 
 
 @dataclass(frozen=True)
@@ -48,7 +60,7 @@ class Situation:
     """What the arms have in common."""
 
     model: str
-    can_fail: bool  # the scenario expects some plan to find something under this model, or expects nothing at all of it
+    can_fail: bool  # False: the scenario says that under this model not even a weakened plan finds anything
     held: dict[str, str]  # sites that the scenario holds
     verb: str
     interrupted: bool = False
@@ -62,32 +74,36 @@ def judge(judged: Sequence[Judged], situation: Situation) -> Verdict:
     for this in judged:
         others = [other.arm for other in judged if other is not this]
         outcome, why = _judge_arm(this, others, situation)
-        met.append(outcome)
+        if this.binding or (outcome is None and not this.reported_only):
+            met.append(outcome)
         note = f" ({this.expected.note})" if outcome and this.expected and this.expected.note else ""
         reasons.append(f"plan {this.arm.plan}: {why}{note}")
         if (e := this.expected) is not None:
             this.arm.expectation = Expectation(
                 find=list(e.find), clean=e.clean, never=list(e.never), met=outcome, why=why
             )
+        elif not this.weakened:
+            this.arm.expectation = Expectation(stated=False, clean=True, met=outcome, why=why)
     if situation.model in WHY_CLEAN and any(this.weakened and not this.arm.hits for this in judged):
         reasons.append(WHY_CLEAN[situation.model])
     if situation.error:
         reasons.insert(0, f"the run could not be completed: {situation.error}")
     elif situation.interrupted:
         reasons.insert(0, "the run was interrupted")
-    status = _status(met, situation)
+    status = _status(met, situation) if judged else "inconclusive"
     return Verdict(
         status=status, exit_status=STATUS[status], reasons=reasons, not_shown=list(_not_shown(judged, situation))
     )
 
 
-def _status(met: Iterable[bool | None], situation: Situation) -> str:
-    met = list(met)
+def _status(met: Sequence[bool | None], situation: Situation) -> Status:
     if situation.error or situation.interrupted:
         return "incomplete"
     if False in met:
         return "failed"
-    return "inconclusive" if None in met or not met else "held"
+    if None in met:
+        return "inconclusive"
+    return "held" if met else "unjudged"
 
 
 def _judge_arm(this: Judged, others: Sequence[Arm], situation: Situation) -> tuple[bool | None, str]:
@@ -95,11 +111,12 @@ def _judge_arm(this: Judged, others: Sequence[Arm], situation: Situation) -> tup
     arm, expected = this.arm, this.expected
     found = _found(arm)
     if expected is None:
-        if arm.hits and not this.weakened:
-            return False, f"{found}, though no site is weaker than by default"
+        if this.reported_only:
+            what = "the finding is" if arm.hits == 1 else f"{arm.hits:,} findings are"
+            return None, f"{found}; no expectation for this plan: {what} reported, not judged"
         if arm.hits:
-            return True, f"{found}; the scenario expects nothing of this plan"
-        return _judge_clean(arm, [ANY], others, situation, "; the scenario expects nothing of this plan")
+            return False, f"{found}, though no site is weaker than the kernel has it"
+        return _judge_clean(arm, [ANY], others, situation, "; no expectation for this plan")
     for name in expected.never:
         if arm.counts.get(name):
             return False, f"{found}, but {name} must never be found"
@@ -173,8 +190,8 @@ def _not_shown(judged: Sequence[Judged], situation: Situation) -> Iterable[str]:
         n = this.arm.executions
         if n and not this.arm.hits:
             yield (
-                f"plan {this.arm.plan}: that no execution can fail; none that did in {n:,} bounds the chance of one "
-                f"to {stats.zero_hit_bound(n):.2g} an execution (95 %)"
+                f"plan {this.arm.plan}: that no execution can fail; that none did in {n:,} leaves a chance of up to "
+                f"{percent(stats.zero_hit_bound(n))} an execution (one-sided, 95 %)"
             )
     yield (
         f"anything about real hardware: the machine is simulated (model {situation.model}), and the rates are those of "

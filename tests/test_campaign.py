@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
+import multiprocessing.util
 import os
 import signal
 import threading
@@ -220,3 +222,14 @@ def test_a_dead_worker_ends_the_campaign_with_what_it_has(arms: list[ArmPlan]) -
     assert not result.interrupted
     assert result.error == "a worker process died: SIGKILL"
     assert result.arms[0].executions > 0
+
+
+def test_workers_that_cannot_start(arms: list[ArmPlan], monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    with LocalPool(2) as pool:
+        monkeypatch.setattr(multiprocessing.util, "spawnv_passfds", fail)
+        result = run_campaign(arms, pool, settings(), threading.Event(), ignore)
+    assert result.error == "cannot start 2 workers: Too many open files"
+    assert result.arms[0].executions == 0

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
+import re
 
 import pytest
 from rich.console import Console
@@ -34,11 +36,38 @@ def test_a_plain_line_once_in_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     assert out.getvalue() == f"off: {LINE}\n" * 2
 
 
-def test_bars_on_a_terminal() -> None:
+def last_lines(width: int, plans: list[str], state: State = STATE) -> list[str]:
+    """What a terminal of that width shows at the end."""
     out = io.StringIO()
-    console = Console(file=out, force_terminal=True, width=120, _environ={})
-    with display(console, ["off", "on"]) as shown:
+    console = Console(file=out, force_terminal=True, width=width, _environ={})
+    with display(console, plans) as shown:
         assert isinstance(shown, Bars)
-        shown.update(STATE)
-    assert "1,500 of 2,000 executions" in out.getvalue()
-    assert "garbage-freeobj 40" in out.getvalue()
+        for plan in plans:
+            shown.update(dataclasses.replace(state, plan=plan))
+    lines = re.split("[\\r\\n]", re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", out.getvalue()))
+    return [line.rstrip() for line in lines if line.strip()][-len(plans) :]
+
+
+def test_bars_on_a_wide_terminal() -> None:
+    for line in last_lines(120, ["off", "bit-spin-only", "on"]):
+        assert line.endswith("1,500 of 2,000 750/s 1 s left garbage-freeobj 40, oops 3")
+
+
+@pytest.mark.parametrize(
+    ("width", "facts"),
+    [
+        (80, "1,500 of 2,000 750/s 1 s left 43 found"),
+        (70, "1,500 of 2,000 1 s left 43 found"),
+        (60, "1,500 of 2,000 43 found"),
+    ],
+)
+def test_a_narrow_terminal_does_without_the_less_important(width: int, facts: str) -> None:
+    for line in last_lines(width, ["off", "bit-spin-only", "on"]):
+        assert re.sub(" +", " ", line).endswith(f" {facts}")
+        assert len(line) <= width
+
+
+def test_large_figures_fit_into_80_columns() -> None:
+    large = State(plan="", executions=1_234_567, requested=2_000_000, rate=1e5, counts={"oops": 1_000_000}, left=600.0)
+    for line in last_lines(80, ["off", "on,zs_page_migrate.class.unlock=none"], large):
+        assert line.endswith(" 1,234,567 of 2,000,000 600 s left 1,000,000 found")

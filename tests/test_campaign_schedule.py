@@ -29,6 +29,12 @@ def test_shards_are_disjoint_and_together_complete(portion: int, count: int) -> 
     numbers = [all_of(part, portion) for part in parts]
     assert sorted(chain.from_iterable(numbers)) == list(range(end))
     assert all(part == sorted(part) for part in numbers)
+    assert [part.total for part in parts] == [len(part) for part in numbers]
+
+
+def test_the_total_is_known_without_counting() -> None:
+    most = (1 << 63) - 1
+    assert sum(Numbers(0, most, Shard(index, 7)).total or 0 for index in range(1, 8)) == most
 
 
 def test_numbers_without_an_end() -> None:

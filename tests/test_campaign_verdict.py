@@ -16,12 +16,14 @@ MANY = 100_000
 
 def arm(plan: str, executions: int = MANY, **counts: int) -> Arm:
     by_oracle = {name.replace("_", "-"): n for name, n in counts.items()}
-    total = stats.wilson(sum(counts.values()), executions)
+    total = stats.interval(sum(counts.values()), executions)
     return Arm(plan=plan, sites={}, executions=executions, counts=by_oracle, total=total)
 
 
 def expected(find: tuple[str, ...] = (), *, clean: bool = False, never: tuple[str, ...] = ()) -> Expected:
-    return Expected("", {}, ("armv8",), find, clean, never, "")
+    return Expected(
+        plan="", strengths={}, models=("armv8",), find=find, clean=clean, never=never, note="", weakened=True
+    )
 
 
 def situation(**changes: Any) -> Situation:
@@ -105,17 +107,17 @@ CLEAN = expected(clean=True)
         (
             [(arm("off", oops=5), None)],
             0,
-            "plan off: oops 5 in 100,000 executions; the scenario expects nothing of this plan",
+            "plan off: oops 5 in 100,000 executions; no expectation for this plan: 5 findings are reported, not judged",
         ),
         (
             [(arm("on", oops=5), None)],
             1,
-            "plan on: oops 5 in 100,000 executions, though no site is weaker than by default",
+            "plan on: oops 5 in 100,000 executions, though no site is weaker than the kernel has it",
         ),
         (
             [(arm("off", oops=50), None), (arm("on"), None)],
             0,
-            "plan on: nothing found in 100,000 executions; the scenario expects nothing of this plan; "
+            "plan on: nothing found in 100,000 executions; no expectation for this plan; "
             "plan off is its control (p = 1.8e-15)",
         ),
     ],
@@ -160,6 +162,28 @@ def test_a_run_that_was_not_completed_is_neither_held_nor_failed(end: dict[str, 
     assert given.reasons[1] == "plan off: oops was expected and not found before the run ended"
 
 
+@pytest.mark.parametrize(
+    ("arms", "status"),
+    [
+        ([(arm("off", oops=5), None)], "unjudged"),
+        ([(arm("off", 9, oops=1), None)], "unjudged"),
+        ([(arm("off", oops=5), None), (arm("off-too", deadlock=7), None)], "unjudged"),
+        ([(arm("off", oops=50), None), (arm("weak"), None)], "unjudged"),
+        ([(arm("off"), None)], "inconclusive"),
+        ([(arm("off", oops=50), None), (arm("on"), None)], "held"),
+        ([(arm("off", oops=50), None), (arm("on", oops=1), None)], "failed"),
+    ],
+)
+def test_where_the_scenario_states_no_expectation(arms: list[tuple[Arm, None]], status: str) -> None:
+    """The kernel's own strengths must find nothing; what a weaker plan finds is reported."""
+    assert verdict(*arms).status == status
+    for a, _ in arms:
+        assert (a.expectation is None) == (a.plan != "on")
+        if a.expectation is not None:
+            assert (a.expectation.stated, a.expectation.clean) == (False, True)
+            assert a.expectation.met == (status == "held")
+
+
 def test_the_expectation_is_written_into_the_arm() -> None:
     off, on = arm("off", oops=500), arm("on")
     verdict((off, FINDS), (on, CLEAN))
@@ -172,8 +196,8 @@ def test_the_expectation_is_written_into_the_arm() -> None:
 def test_what_was_not_shown() -> None:
     given = verdict((arm("off", oops=500), FINDS), (arm("on"), CLEAN), held={"f.put_page": "none"})
     assert given.not_shown == [
-        "plan on: that no execution can fail; none that did in 100,000 bounds the chance of one to 3e-05 "
-        "an execution (95 %)",
+        "plan on: that no execution can fail; that none did in 100,000 leaves a chance of up to 0.00300 % an execution "
+        "(one-sided, 95 %)",
         "anything about real hardware: the machine is simulated (model armv8), and the rates are those of "
         "its random scheduler",
         "loads that are satisfied late, after a later store of their CPU (load buffering), are not simulated",

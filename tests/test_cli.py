@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,7 +15,9 @@ from xml.etree import ElementTree as ET
 import pytest
 
 import race
+from race.cli.values import DEFAULT_EXECUTIONS, DEFAULT_SECONDS
 from race.native import Catalog
+from race.report import words
 from race.results import Document, load
 from race.scenario.load import shipped
 from tests.conftest import RunRace
@@ -41,11 +43,8 @@ def compared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_version(capsys: pytest.CaptureFixture[str], run_race: RunRace) -> None:
-    with pytest.raises(SystemExit) as ended:
-        run_race("--version")
-    assert ended.value.code == 0
-    assert capsys.readouterr().out == f"race {race.__version__}\n"
+def test_version(run_race: RunRace) -> None:
+    assert run_race("--version") == (0, f"race {race.__version__}\n", "")
 
 
 def test_list_names_each_scenario(run_race: RunRace) -> None:
@@ -54,6 +53,14 @@ def test_list_names_each_scenario(run_race: RunRace) -> None:
     lines = {line.split()[0]: line for line in out.splitlines() if line.strip()}
     assert set(shipped()) <= lines.keys()
     assert re.search(r"migrator, allocator +4096", lines["freeobj-corruption"])
+
+
+def test_help_says_what_the_defaults_are(run_race: RunRace) -> None:
+    status, out, err = run_race("compare", "--help")
+    assert (status, err) == (0, "")
+    text = " ".join(out.split())
+    assert f"{DEFAULT_EXECUTIONS:,}, or what {DEFAULT_SECONDS} s a plan allow" in text
+    assert "default: those of the scenario's `compare`, else off and on" in text
 
 
 def test_sites_as_a_table(run_race: RunRace, known: Catalog) -> None:
@@ -116,9 +123,36 @@ def test_a_clean_run_alone_is_inconclusive(run_race: RunRace) -> None:
     assert "there is no control arm; `race compare` runs plan off beside it" in " ".join(out.split())
 
 
+def test_every_bound_of_a_plan_that_found_nothing_is_the_same(run_race: RunRace) -> None:
+    text = " ".join(run_race("run", "freeobj-corruption", *FEW, "--barriers", "on").out.split())
+    bounds = re.findall(r"(?:up to|at most) ([0-9.]+)", text)
+    assert bounds == ["0.150"] * 3  # the rate, what was shown, what was not
+
+
 def test_an_expectation_that_fails(small: Callable[..., str], run_race: RunRace) -> None:
     scenario = small(('plan = "on"\nclean = true', 'plan = "on"\nfind = ["garbage-freeobj"]'))
     assert run_race("run", scenario, "--barriers", "on", "--executions", "1000").status == 1
+
+
+def test_findings_that_nobody_expects_or_forbids_are_reported_not_judged(
+    small: Callable[..., str], run_race: RunRace
+) -> None:
+    scenario = small(('[[expect]]\nplan = "on"\nclean = true\n', ""))
+    files = ["--json", "out.json", "--markdown", "out.md", "--junit", "out.xml"]
+    status, out, err = run_race("run", scenario, "--barriers", "off", "--executions", "2000", *files)
+    assert (status, err) == (0, "")
+    document = load("out.json")
+    hits = document.arms[0].hits
+    assert hits > 1
+    line = f"no expectation for this plan: {hits} findings are reported, not judged"
+    assert (document.verdict.status, document.verdict.exit_status) == ("unjudged", 0)
+    assert document.verdict.reasons[0].endswith(line)
+    assert document.arms[0].expectation is None
+    for text in (out, Path("out.md").read_text(encoding="utf-8")):
+        assert line in " ".join(text.split())
+        assert "unjudged" in text
+        assert "not judged" in text
+    assert ET.parse("out.xml").find("testsuite/testcase/skipped") is not None
 
 
 def test_one_execution_again(compared: Path, tmp_path: Path, run_race: RunRace) -> None:
@@ -128,6 +162,15 @@ def test_one_execution_again(compared: Path, tmp_path: Path, run_race: RunRace) 
     status = run_race("run", "freeobj-corruption", "--page-size", "256", "--execution", number, "--json", path).status
     assert status == 0
     assert load(path).arms[0].findings == [wanted]
+
+
+def test_the_command_for_a_finding_finds_it_again(compared: Path, run_race: RunRace, tmp_path: Path) -> None:
+    document = load(compared)
+    command = words.finding_command(document, document.arms[0])
+    assert command is not None
+    path = tmp_path / "again.json"
+    assert run_race(*shlex.split(command)[1:], "--json", path).status == 0
+    assert load(path).arms[0].findings == words.shown_findings(document.arms[0])[:1]
 
 
 def test_shards_share_the_executions(tmp_path: Path, run_race: RunRace, compared: Path) -> None:
@@ -179,14 +222,3 @@ def test_report_draws_a_saved_result_again(compared: Path, tmp_path: Path, run_r
     assert run_race("report", compared, "--markdown", markdown, "--junit", junit) == (0, "", "")
     assert "garbage-freeobj" in markdown.read_text(encoding="utf-8")
     assert ET.parse(junit).getroot().tag == "testsuites"
-
-
-@pytest.mark.parametrize("command", [["sites"], ["run", "freeobj-corruption", *FEW]])
-def test_a_reader_that_has_gone_is_no_error(command: list[str]) -> None:
-    read, write = os.pipe()
-    os.close(read)
-    with os.fdopen(write, "wb") as pipe:
-        done = subprocess.run(
-            [sys.executable, "-m", "race", *command], check=False, stdout=pipe, stderr=subprocess.PIPE
-        )
-    assert (done.returncode, done.stderr) == (0, b"")

@@ -1,4 +1,7 @@
-"""Runs that do not come to their end: what there is gets written, marked, and the exit status is 4."""
+"""Runs that do not come to their end: what there is gets written, marked, and the exit status is 4.
+
+Before there is anything, and at a second signal, the process ends at once with a shell's status for it.
+"""
 
 from __future__ import annotations
 
@@ -82,3 +85,47 @@ def test_workers_end_with_a_parent_that_was_killed(run: subprocess.Popen[str]) -
     run.communicate()
     while any(is_running(orphan) for orphan in orphans):
         time.sleep(0.02)
+
+
+def test_a_second_signal_ends_it_at_once(run: subprocess.Popen[str]) -> None:
+    stopped = workers(run.pid)
+    for worker in stopped:
+        os.kill(worker, signal.SIGSTOP)  # the run waits for them
+    while run.poll() is None:
+        run.send_signal(signal.SIGINT)
+        time.sleep(0.1)
+    for worker in stopped:
+        os.kill(worker, signal.SIGCONT)
+    assert run.communicate() == ("", "race: interrupted\n")
+    assert run.returncode == 130
+
+
+# A module of each kind: of the standard library, another's, our own.
+@pytest.mark.parametrize("module", ["argparse", "rich.console", "race._native"])
+def test_a_signal_during_the_imports(module: str) -> None:
+    program = f"""
+import os, signal, sys
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == {module!r}:
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Finder())
+sys.argv = ["race", "list"]
+from race.cli import main
+sys.exit(main())
+"""
+    done = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "race: interrupted\n")
+
+
+def test_a_signal_before_the_campaign(tmp_path: Path) -> None:
+    scenario = tmp_path / "endless.toml"
+    os.mkfifo(scenario)
+    command = [sys.executable, "-m", "race", "run", str(scenario)]
+    with (
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process,
+        scenario.open("wb"),  # waits until it is read
+    ):
+        process.send_signal(signal.SIGINT)
+        assert process.communicate() == ("", "race: interrupted\n")
+    assert process.returncode == 130

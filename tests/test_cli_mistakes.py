@@ -57,7 +57,28 @@ MISTAKES = [
     ),
     (
         "run freeobj-corruption --executions 0",
-        "argument --executions: 0 is out of range: it must be at least 1; see `race run --help`",
+        "argument --executions: 0 is out of range: it must be from 1 to 9223372036854775807; see `race run --help`",
+    ),
+    (
+        "run freeobj-corruption --executions 99999999999999999999",
+        "argument --executions: 99999999999999999999 is out of range: it must be from 1 to 9223372036854775807; "
+        "see `race run --help`",
+    ),
+    (
+        "run freeobj-corruption --page-size 0",
+        "argument --page-size: 0 is out of range: it must be from 256 to 65536; see `race run --help`",
+    ),
+    (
+        "run freeobj-corruption --barriers on --barriers off",
+        "argument --barriers: it is given twice; `race compare` runs several plans; see `race run --help`",
+    ),
+    (
+        "compare freeobj-corruption --seed 1 --executions 5 --seed=2",
+        "argument --seed: it is given twice; give it once; see `race compare --help`",
+    ),
+    (
+        "report out.json --markdown a --markdown b",
+        "argument --markdown: it is given twice; give it once; see `race report --help`",
     ),
     (
         "run freeobj-corruption --seconds -1",
@@ -136,3 +157,39 @@ def test_nothing_is_run_or_written_for_a_mistake(small: Callable[..., str], run_
     scenario = small()
     assert run_race("run", scenario, "--json", "out.json", "--junit", "missing/out.xml").status == 2
     assert sorted(path.name for path in Path().iterdir()) == ["small.toml"]
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("inside", ["", '"format": "race-result", "version": 1, '])
+def test_a_file_that_is_nested_too_deeply_is_refused(inside: str, run_race: RunRace) -> None:
+    Path("deep.json").write_text("{" + inside + '"x": ' + "[" * 100_000, encoding="utf-8")
+    assert run_race("report", "deep.json") == (2, "", "race: error: deep.json: damaged: nested too deeply\n")
+
+
+def test_what_a_message_quotes_is_made_visible(run_race: RunRace) -> None:
+    assert (
+        run_race("run", "\x1b[31mred.toml").err
+        == r"race: error: cannot read scenario \x1b[31mred.toml: No such file or directory" + "\n"
+    )
+
+
+def test_a_name_that_no_file_can_have(run_race: RunRace) -> None:
+    long = "a" * 300
+    status, _, err = run_race("run", long)
+    assert (status, err.count("\n")) == (2, 1)
+    assert err.startswith(f'race: error: unknown scenario "{long}"; ')
+    assert run_race("run", long + ".toml").err.endswith(": File name too long\n")
+    assert run_race("run", "freeobj-corruption", "--json", long).err.endswith(": File name too long\n")
+
+
+@pytest.mark.usefixtures("small")
+def test_an_output_through_links_in_a_circle(run_race: RunRace) -> None:
+    Path("loop").symlink_to("loop")
+    status, _, err = run_race("run", "freeobj-corruption", "--json", "loop/x")
+    assert (status, err) == (2, "race: error: cannot write loop/x: too many levels of symbolic links\n")
+
+
+def test_an_argument_that_a_result_could_not_hold(run_race: RunRace) -> None:
+    outcome = run_race("run", "freeobj-corruption", "--json", "\udcff.json")
+    message = r'argument "\udcff.json" is not UTF-8 text, and a result could not hold it'
+    assert outcome == (2, "", f"race: error: {message}\n")

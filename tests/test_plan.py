@@ -6,7 +6,7 @@ import pytest
 
 from race.errors import InputError
 from race.native import Catalog, Site
-from race.plan import STRENGTHS, resolve, resolve_held
+from race.plan import STRENGTHS, is_weakened, resolve, resolve_held
 
 
 def site(name: str, primitive: str, default: str, side: str) -> Site:
@@ -84,6 +84,21 @@ def test_mistakes(plan: str, message: str) -> None:
     with pytest.raises(InputError) as caught:
         resolve(plan, SITES, {})
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("plan", "held", "weakened"),
+    [
+        ("on", {}, False),
+        ("on,f.class.lock=full,f.class.unlock=full", {}, False),
+        ("on,f.class.lock=dmb.ishld", {}, True),
+        ("off", {}, True),
+        ("on", {"g.class.lock": "none"}, True),
+        ("on,g.class.lock=acquire", {"g.class.lock": "none"}, False),
+    ],
+)
+def test_whether_a_plan_is_weaker_than_the_kernel(plan: str, held: dict[str, str], weakened: bool) -> None:
+    assert is_weakened(resolve(plan, SITES, held), SITES) == weakened
 
 
 def test_every_site_of_the_engine_has_a_legal_strength_in_every_preset(known: Catalog) -> None:

@@ -46,7 +46,7 @@ def test_what_is_undecided_is_skipped() -> None:
     found = suite(document)
     assert numbers(found) == ("3", "0", "0", "2")
     messages = [skipped.get("message") for skipped in found.iter("skipped")]
-    assert messages == ["there is no control arm", "the scenario says nothing about this plan under this model"]
+    assert messages == ["there is no control arm", "no expectation for this plan under this model"]
 
 
 def test_what_was_not_run_to_its_end_is_an_error() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from race.printable import CONTROL
 from race.report import markdown
 from tests.documents import compared
 
@@ -12,7 +13,7 @@ def test_it_says_everything() -> None:
         "## ✅ race compare freeobj-corruption: held",
         "| plan | `off` | `on` |",
         "| garbage-freeobj | 7,512 | 0 |",
-        "| rate (95 %) | 7.51 % (7.35 to 7.68) | 0 % (0 to 0.00384) |",
+        "| rate (95 %) | 7.51 % (7.35 to 7.68) | 0 % (up to 0.00300) |",
         "| outcome | as expected | as expected |",
         "  - value: `0x6d6d0003 (poison)`",
         "<details><summary>What happened in execution 1 of plan <code>off</code></summary>",
@@ -39,6 +40,13 @@ def test_text_cannot_become_markup() -> None:
     assert r"\<script\>\*x\*\</script\> \[a\](b)" in text
     assert r"a\`b" in text
     assert "````text\n```\nx\n````" in text
+
+
+def test_control_characters_never_reach_the_reader() -> None:
+    document = compared()
+    document.scenario.title = "a\x1b]0;b\x07"
+    document.arms[0].findings[0].trace = ["\x9b2J"]
+    assert not CONTROL.search(markdown.render(document).replace("\n", ""))
 
 
 def test_a_failed_and_an_interrupted_run() -> None:

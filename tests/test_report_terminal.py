@@ -8,8 +8,9 @@ import shlex
 import pytest
 from rich.console import Console
 
+from race.printable import CONTROL
 from race.report import terminal, words
-from race.results import Document, Finding, Interval
+from race.results import Document, Expectation, Finding, Interval
 from tests.documents import arm, compared
 
 
@@ -28,7 +29,7 @@ def test_it_says_everything() -> None:
         "18446744073709551615",
         "100,000 a plan",
         "7.51 % (7.35 to 7.68)",
-        "0 % (0 to 0.00384)",
+        "0 % (up to 0.00300)",
         "execution 1, after 10 ms",
         "as expected",
         "off against on, any finding: p < 1e-15; unlikely to be chance",
@@ -40,7 +41,8 @@ def test_it_says_everything() -> None:
         "migrator | allocator",
         "Verdict: held - every expectation held",
         "plan off: 7,512 of 100,000 executions went wrong (garbage-freeobj 7,512)",
-        "at 95% confidence less than 0.00300 %",
+        "at 95 % confidence at most 0.00300 %",
+        "rate: 95 % Wilson interval; where nothing was found, the exact one-sided 95 % bound, about 3/n",
         "anything about real hardware",
     ):
         assert part in text, part
@@ -62,6 +64,15 @@ def test_a_failed_expectation_is_plain_to_see() -> None:
     assert "NOT AS EXPECTED" in text
     assert "Verdict: failed - an expectation did not hold" in text
     assert "First findings of plan on" in text
+
+
+def test_an_expectation_that_the_scenario_does_not_state() -> None:
+    document = compared(on_hits=3)
+    document.arms[1].expectation = Expectation(stated=False, clean=True, met=False)
+    document.arms.append(arm("bit-spin-only", 1000, 3, None))
+    rows = {line.split("  ")[1].strip(): line.split() for line in plain(document).splitlines() if line.startswith("  ")}
+    assert " ".join(rows["expected"]) == "expected garbage-freeobj no finding (not stated) not stated"
+    assert " ".join(rows["outcome"]) == "outcome as expected NOT AS EXPECTED not judged"
 
 
 def test_every_arm_is_shown_however_many() -> None:
@@ -113,6 +124,20 @@ def test_an_interrupted_run_says_so_and_an_arm_without_executions_too() -> None:
     assert "plan on: no execution was completed; nothing is known" in text
 
 
+def test_a_run_that_the_time_cut_short_says_so() -> None:
+    document = compared()
+    assert "100,000 a plan\n" in plain(document)
+    document.arms[1].executions -= 1
+    assert "100,000 a plan, but the time was up before\n" in plain(document)
+
+
+def test_who_saw_what_only_the_end_shows() -> None:
+    document = compared()
+    document.arms[0].findings[0].thread = "(the end)"
+    document.arms[0].findings[0].function = document.arms[0].findings[0].site = ""
+    assert "seen by  the checks after the last step\n" in plain(document)
+
+
 def test_a_finding_with_nothing_but_its_sentence() -> None:
     document = compared()
     document.arms[0].findings = [Finding(execution=4, oracle="deadlock", message="all wait")]
@@ -128,6 +153,19 @@ def test_markup_in_a_name_is_only_text() -> None:
     assert "[bold]title[/bold] :warning:" in plain(document)
 
 
+@pytest.mark.parametrize("terminal_or_not", [False, True])
+def test_control_characters_never_reach_the_reader(terminal_or_not: bool) -> None:
+    document = compared()
+    document.scenario.title = "a\x1b]0;b\x07 \u202e"
+    document.verdict.reasons = ["\x9b2J"]
+    document.host["cpu"] = "\x1b[8m"
+    file = io.StringIO()
+    terminal.render(document, Console(file=file, force_terminal=terminal_or_not, color_system=None))
+    assert not CONTROL.search(file.getvalue().replace("\n", ""))
+    for shown in (r"a\x1b]0;b\x07 \u202e", r"- \x9b2J", r"cpu \x1b[8m"):
+        assert shown in file.getvalue()
+
+
 def test_colour_on_a_terminal() -> None:
     file = io.StringIO()
     terminal.render(compared(), Console(file=file, force_terminal=True, color_system="standard", width=70))
@@ -137,8 +175,9 @@ def test_colour_on_a_terminal() -> None:
 def test_the_command_is_repeated_with_its_seed() -> None:
     document = compared()
     assert shlex.split(words.repeat_command(document))[-2:] == ["--seed", str(2**64 - 1)]
-    document.command = ["race", "compare", "my scenario.toml", "--seed=7"]
-    assert words.repeat_command(document) == "race compare 'my scenario.toml' --seed=7"
+    document.command = ["race", "compare", "my scenario.toml", "--seed=7", "--json", "x.toml"]
+    document.scenario.file = "my scenario.toml"
+    assert words.repeat_command(document) == "race compare 'my scenario.toml' --seed=7 --json x.toml"
     command = words.finding_command(document, document.arms[0])
     assert command is not None
     assert shlex.split(command)[:3] == ["race", "run", "my scenario.toml"]

@@ -7,10 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from race.native import Campaign, Catalog
 from race.plan import resolve
+from race.scenario.format import Name
 from race.scenario.load import Scenario, find, load, shipped
 from race.scenario.native_plan import native_plan
 
@@ -68,6 +70,17 @@ def test_the_plan_for_the_engine(small: Callable[..., str], known: Catalog) -> N
     assert plan["oracles"] == known.oracle_names
 
 
+def test_a_name_does_not_end_in_a_newline() -> None:
+    assert msgspec.convert("user-1", Name) == "user-1"
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert("user-1\n", Name)
+
+
+def test_a_description_may_have_lines_and_tabs(small: Callable[..., str], known: Catalog) -> None:
+    path = small(("[pool]", 'description = """\nTwo lines,\n\tone indented."""\n\n[pool]'))
+    assert load(find(path), known).tables.description == "Two lines,\n\tone indented."
+
+
 def test_random_steps_for_the_engine(small: Callable[..., str], known: Catalog) -> None:
     random = (
         'steps = [{ op = "random", count = 3, slots = ["x", "y"], objects = ["block"], '
@@ -111,6 +124,13 @@ def test_an_expectation_is_found_however_its_plan_is_written(known: Catalog) -> 
 def test_whether_a_scenario_can_fail_under_a_model(known: Catalog) -> None:
     scenario = load(find("freeobj-corruption"), known)
     assert [scenario.can_fail(model) for model in ("armv8", "tso", "sc")] == [True, False, False]
+
+
+def test_that_the_kernels_own_plan_is_clean_does_not_say_that_no_plan_can_fail(
+    small: Callable[..., str], known: Catalog
+) -> None:
+    assert load(find(small()), known).can_fail("armv8")
+    assert not load(find(small(('plan = "on"', 'plan = "off"'))), known).can_fail("armv8")
 
 
 def test_a_file_is_found_by_path(small: Callable[..., str]) -> None:

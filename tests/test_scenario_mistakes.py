@@ -43,11 +43,63 @@ MISTAKES = {
     "no operation": Mistake('op = "migrate", ', "", '$.threads[0].steps[0]: field "op" is missing'),
     "no title": Mistake('title = "A page moves while an object comes and goes"', "", '$: field "title" is missing'),
     "wrong type": Mistake("page = 1", 'page = "1"', "$.threads[0].steps[0].page: expected an integer, got a string"),
+    "a table that may be left out": Mistake(
+        "[pool]", "oracles = 3\n\n[pool]", "$.oracles: expected a table, got an integer"
+    ),
+    "date in words": Mistake(
+        "[pool]", 'date = "today"\n\n[pool]', "$.date: expected a date such as 2017-01-18, got a string"
+    ),
+    "date with a time": Mistake(
+        "[pool]",
+        "date = 2017-01-18T07:00:00Z\n\n[pool]",
+        "$.date: expected a date such as 2017-01-18, got a date with a time",
+    ),
+    "no boolean": Mistake("clean = true", "clean = 1", "$.expect[0].clean: expected a boolean, got an integer"),
+    "too few": Mistake("frames = 24", "frames = 0", "$.pool.frames: expected an integer of at least 1"),
+    "too many": Mistake("frames = 24", "frames = 4096", "$.pool.frames: expected an integer of at most 4095"),
+    "too long": Mistake(
+        'name = "user"', f'name = "{"u" * 41}"', "$.threads[1].name: expected a string of at most 40 characters"
+    ),
+    "empty title": Mistake(
+        'title = "A page moves while an object comes and goes"',
+        'title = ""',
+        "$.title: expected a string that is not empty",
+    ),
     "table instead of a list": Mistake(STEP, "steps = {}", "$.threads[1].steps: expected an array, got a table"),
     "not a name": Mistake(
         'name = "user"',
         'name = "a user"',
         "$.threads[1].name: expected a name: a letter, then letters, digits, - and _",
+    ),
+    "control character in the title": Mistake(
+        'title = "A page',
+        r'title = "A \u001b[31mpage',
+        r"$.title: control character \x1b; it must be plain text on one line",
+    ),
+    "title of two lines": Mistake(
+        'title = "A page',
+        r'title = "A\npage',
+        r"$.title: control character \n; it must be plain text on one line",
+    ),
+    "control character in the description": Mistake(
+        "[pool]",
+        'description = """\nTwo lines,\n\ta tab, \\u009b31m"""\n[pool]',
+        r"$.description: control character \x9b; only newlines and tabs are allowed",
+    ),
+    "text that reads backwards": Mistake(
+        "clean = true",
+        'clean = true\nnote = "\u202eclean"',
+        r"$.expect[0].note: control character \u202e; it must be plain text on one line",
+    ),
+    "control character in a key": Mistake(
+        "[pool]",
+        '[sites]\n"zs_malloc\\u0007" = "none"\n[pool]',
+        r"$.sites: control character \x07; it must be plain text on one line",
+    ),
+    "name that ends in a newline": Mistake(
+        'name = "user"',
+        r'name = "user\n"',
+        r"$.threads[1].name: control character \n; it must be plain text on one line",
     ),
     "unknown operation": Mistake(
         'op = "migrate"',
@@ -138,7 +190,7 @@ MISTAKES = {
     "thread's name twice": Mistake(
         'name = "user"', 'name = "mover"', '$.threads[1].name: "mover" is the name of threads[0] too'
     ),
-    "no step": Mistake(STEP, "steps = []", "$.threads[1].steps: expected an array of length >= 1"),
+    "no step": Mistake(STEP, "steps = []", "$.threads[1].steps: expected an array that is not empty"),
     "random that does nothing": Mistake(
         STEP,
         f"steps = [{{ {RANDOM}, mix = {{}} }}]",
@@ -168,6 +220,11 @@ MISTAKES = {
         "[pool]",
         '[oracles]\nenabled = ["free-lists"]\n\n[pool]',
         '$.oracles.enabled[0]: unknown oracle "free-lists"; did you mean "free-list"?',
+    ),
+    "no oracle enabled": Mistake(
+        "[pool]",
+        "[oracles]\nenabled = []\n\n[pool]",
+        "$.oracles.enabled: a run that looks for nothing finds nothing; name oracles, or leave it out",
     ),
     "unknown preset": Mistake(
         'plan = "on"',
@@ -221,3 +278,25 @@ def test_text_in_another_encoding(run_race: RunRace, tmp_path: Path) -> None:
     path = tmp_path / "latin.toml"
     path.write_bytes('title = "Größe"'.encode("latin-1"))
     assert run_race("run", path) == (2, "", f"race: error: {path}: not UTF-8 text (byte 11)\n")
+
+
+NESTED = "not TOML that can be read: nested too deeply"
+DIGITS = "not TOML: Exceeds the limit (4300 digits) for integer string conversion: value has 5000 digits"
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("x = " + "[" * 3000, NESTED),
+        ("x = " + "{ a = " * 3000, NESTED),
+        ("title" + ".a" * 3000 + " = 1", "$.title: expected a string, got a table"),
+        ("x = 1" + "0" * 4999, DIGITS),
+    ],
+    ids=["arrays", "tables", "dotted key", "digits"],
+)
+def test_text_that_strains_the_parser(line: str, message: str, run_race: RunRace, tmp_path: Path) -> None:
+    path = tmp_path / "deep.toml"
+    path.write_text(line, encoding="utf-8")
+    status, out, err = run_race("run", path)
+    assert (status, out) == (2, "")
+    assert err == f"race: error: {path}: {message}\n"

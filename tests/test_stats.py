@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from race.stats import fisher, runs_needed, wilson, zero_hit_bound
+from race.stats import fisher, interval, wilson, zero_hit_bound
 
 # hits, n, confidence, low, high
 WILSON_SCIPY = [
@@ -127,26 +127,17 @@ def test_zero_hit_bound() -> None:
     assert zero_hit_bound(0) == 1.0
 
 
+def test_what_reports_show_has_one_bound_for_no_hit() -> None:
+    for n in (0, 1, 2000, 10**6):
+        assert interval(0, n).high == zero_hit_bound(n)
+        assert (interval(0, n).rate, interval(0, n).low) == (0.0, 0.0)
+    assert interval(7, 100) == wilson(7, 100)
+    assert interval(1, 1) == wilson(1, 1)
+
+
 @given(st.integers(1, 10**7), st.sampled_from([0.9, 0.95, 0.99]))
 def test_zero_hit_bound_solves_its_equation(n: int, confidence: float) -> None:
     assert (1 - zero_hit_bound(n, confidence)) ** n == pytest.approx(1 - confidence, rel=1e-6)
-
-
-def test_runs_needed() -> None:
-    assert runs_needed(1.0) == 1
-    assert runs_needed(0.5, 0.95) == 5  # 1 - 1/32 = 0.969, 1 - 1/16 = 0.9375
-    assert runs_needed(0.01) == 299
-    assert runs_needed(1e-7) == 29_957_322
-
-
-@given(st.floats(1e-9, 0.999), st.sampled_from([0.5, 0.95, 0.99]))
-def test_runs_needed_are_enough_and_one_fewer_is_not(rate: float, confidence: float) -> None:
-    def found(runs: int) -> float:
-        return -math.expm1(runs * math.log1p(-rate))
-
-    n = runs_needed(rate, confidence)
-    assert found(n) >= confidence - 1e-12
-    assert n == 1 or found(n - 1) < confidence + 1e-12
 
 
 @pytest.mark.parametrize("hits", [-1, 11])
@@ -161,5 +152,3 @@ def test_impossible_counts_are_refused(hits: int) -> None:
 def test_impossible_confidence_is_refused(confidence: float) -> None:
     with pytest.raises(ValueError, match="must be between 0 and 1"):
         zero_hit_bound(10, confidence)
-    with pytest.raises(ValueError, match="must be between 0 and 1"):
-        runs_needed(0.5, confidence)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import datetime
-import sys
 import time
 
 from race import host, native, output
 from race.campaign import ArmPlan, CampaignResult, Settings, run_campaign
 from race.cli import reports
+from race.cli.values import DEFAULT_EXECUTIONS, DEFAULT_SECONDS
 from race.errors import InputError
 from race.interrupt import interrupts
 from race.plan import Strengths, resolve
@@ -18,9 +18,6 @@ from race.progress import display
 from race.record import Run, document
 from race.scenario.load import Scenario, find, load
 from race.scenario.native_plan import MAX_TRACES, native_plan
-
-DEFAULT_EXECUTIONS = 200_000  # of an arm
-DEFAULT_SECONDS = 4.3  # of an arm: three of them and the start of the workers stay within 15 s
 
 
 def main(options: argparse.Namespace, command: list[str]) -> int:
@@ -33,7 +30,7 @@ def main(options: argparse.Namespace, command: list[str]) -> int:
         command=command,
         scenario=scenario,
         plans=plans,
-        defaults=resolve("on", catalog.sites, scenario.held),
+        sites=catalog.sites,
         engine=options.engine,
         model=options.model,
         seed=options.seed,
@@ -50,7 +47,7 @@ def main(options: argparse.Namespace, command: list[str]) -> int:
     reports.write(outcome, files)
     reports.show(outcome, files)
     if result.error:
-        print(f"race: error: {result.error}", file=sys.stderr)
+        output.complain(f"race: error: {result.error}")
     return outcome.verdict.exit_status
 
 

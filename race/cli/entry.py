@@ -2,43 +2,47 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import sys
 import traceback
 
 from race import output
 from race.cli.parser import parse
-from race.errors import RaceError
+from race.errors import RaceError, RunError
 
 INCOMPLETE = RaceError.status
 
 
 def run(argv: list[str]) -> int:
     try:
-        status = _run(argv)
-        sys.stdout.flush()
+        output.claim_standard_streams()
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="backslashreplace")  # a title may have what the locale has not
+        return _run(argv)
     except RaceError as error:
-        _say(f"race: error: {error}")
+        output.complain(f"race: error: {error}")
         return error.status
-    except KeyboardInterrupt:
-        _say("race: interrupted")
-        return INCOMPLETE
-    except BrokenPipeError:
-        output.drop_stdout()
-        return 0
     except Exception:
         # A fault of this program. Python's own status would be 1, which means that an expectation did not hold.
-        traceback.print_exc()
+        with contextlib.suppress(RunError), output.writing_to(sys.stderr):
+            traceback.print_exc()
         return INCOMPLETE
-    return status
 
 
 def _run(argv: list[str]) -> int:
-    options = parse(argv)
+    options = None
+    with output.writing_to(sys.stdout), contextlib.suppress(SystemExit):  # which is how --help and --version end
+        options = parse(argv)
+    if options is None:
+        return 0
     match options.verb:
         case "list" | "sites":
             from race.cli import listing
 
-            return listing.main(options)
+            with output.writing_to(sys.stdout):
+                listing.main(options)
+            return 0
         case "report":
             from race.cli import report
 
@@ -51,8 +55,3 @@ def _run(argv: list[str]) -> int:
             from race.cli import campaign
 
             return campaign.main(options, ["race", *argv])
-
-
-def _say(line: str) -> None:
-    # One line, whatever a file name or another program's message has in it.
-    print(" ".join(line.split()), file=sys.stderr)

@@ -18,7 +18,7 @@ from race.scenario.load import read, shipped
 PIPE_WIDTH = 1000
 
 
-def main(options: argparse.Namespace) -> int:
+def main(options: argparse.Namespace) -> None:
     if options.verb == "list":
         _show(_scenarios())
     elif options.json:
@@ -26,7 +26,6 @@ def main(options: argparse.Namespace) -> int:
         sys.stdout.write(msgspec.json.format(sites, indent=2).decode() + "\n")
     else:
         _show(_sites())
-    return 0
 
 
 def _show(table: Table) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from typing import NoReturn
+import sys
+from typing import Any, NoReturn
 
 import race
 from race.cli import values
 from race.errors import InputError
 from race.names import advice, nearest
+from race.plan import PRESET_MEANINGS
+from race.scenario.sizes import PAGE_SIZES
 
 VERBS = {
     "list": "the scenarios that come with the program",
@@ -19,17 +22,49 @@ VERBS = {
     "report": "a saved result again, in another form",
 }
 EXIT_STATUS = (
-    "exit status: 0 every expectation held; 1 one did not; 2 the input is wrong; 3 inconclusive; "
-    "4 the run could not be completed"
+    "Exit status: 0 every expectation held, or there was none; 1 one did not; 2 the input is wrong; 3 inconclusive; "
+    "4 the run could not be completed; 130 Ctrl-C before it began, or twice"
+)
+
+PLAN = (
+    f"PLAN: {'; '.join(f'{preset}, {meaning}' for preset, meaning in PRESET_MEANINGS.items())}. Sites that a scenario "
+    "holds stay as it holds them. Overrides by site or glob may follow, such as on,zs_malloc.class.lock=none; "
+    "`race sites` lists the sites."
 )
 
 
 class _Parser(argparse.ArgumentParser):
+    def __init__(self, **keywords: Any) -> None:
+        super().__init__(**keywords)
+        self.register("action", None, _Once)
+
     def error(self, message: str) -> NoReturn:
         raise InputError(f"{message.removesuffix('.')}; see `{self.prog} --help`")
 
+    def _print_message(self, message: str, file: Any = None) -> None:
+        (file or sys.stdout).write(message)  # argparse's own is silent where that fails
+
+
+class _Once(argparse.Action):
+    """A value that is given once: argparse would silently take the last."""
+
+    def __init__(self, *arguments: Any, instead: str = "give it once", **keywords: Any) -> None:
+        super().__init__(*arguments, **keywords)
+        self._instead = instead
+        self._given = False
+
+    def __call__(
+        self, _parser: argparse.ArgumentParser, namespace: argparse.Namespace, value: Any, _option: str | None = None
+    ) -> None:
+        if self._given:
+            raise argparse.ArgumentError(self, f"it is given twice; {self._instead}")
+        self._given = True
+        setattr(namespace, self.dest, value)
+
 
 def parse(argv: list[str]) -> argparse.Namespace:
+    if odd := next((word for word in argv if not _is_text(word)), None):
+        raise InputError(f'argument "{odd}" is not UTF-8 text, and a result could not hold it')
     parser, verbs = _build()
     first = argv[0] if argv else ""
     if first.startswith("-") and first not in parser._option_string_actions:
@@ -42,6 +77,11 @@ def parse(argv: list[str]) -> argparse.Namespace:
     if extra:
         raise InputError(f'unexpected argument "{extra[0]}"; see `race {options.verb} --help`')
     return options
+
+
+def _is_text(word: str) -> bool:
+    """Python gives bytes that are not UTF-8 as lone surrogates."""
+    return not any("\ud800" <= character <= "\udfff" for character in word)
 
 
 def _unknown_option(word: str, parser: argparse.ArgumentParser) -> InputError:
@@ -61,7 +101,13 @@ def _build() -> tuple[_Parser, dict[str, _Parser]]:
     parser.add_argument("--version", action="version", version=f"race {race.__version__}")
     commands = parser.add_subparsers(dest="verb", metavar="COMMAND", required=True)
     verbs = {
-        verb: commands.add_parser(verb, help=what, description=f"{what[0].upper()}{what[1:]}.", allow_abbrev=False)
+        verb: commands.add_parser(
+            verb,
+            help=what,
+            description=f"{what[0].upper()}{what[1:]}.",
+            epilog=f"{PLAN} {EXIT_STATUS}" if verb in ("run", "compare") else None,
+            allow_abbrev=False,
+        )
         for verb, what in VERBS.items()
     }
     _add_campaign_options(verbs["run"])
@@ -71,7 +117,7 @@ def _build() -> tuple[_Parser, dict[str, _Parser]]:
         "--barriers",
         metavar="PLAN",
         action="append",
-        help="a barrier plan; may be given several times; default: off and on",
+        help="a barrier plan; may be given several times; default: those of the scenario's `compare`, else off and on",
     )
     _add_litmus_options(verbs["litmus"])
     verbs["sites"].add_argument("--json", action="store_true", help="as JSON instead of a table")
@@ -83,7 +129,12 @@ def _build() -> tuple[_Parser, dict[str, _Parser]]:
 
 def _add_campaign_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("scenario", metavar="SCENARIO", help="a name that `race list` shows, or a file")
-    verb.add_argument("--engine", type=values.engine, default="weak", help="how executions are chosen: weak (default)")
+    verb.add_argument(
+        "--engine",
+        type=values.engine,
+        default="weak",
+        help="what runs the executions: weak (default), a simulated machine",
+    )
     verb.add_argument(
         "--model",
         type=values.one_of("model", ["armv8", "tso", "sc"]),
@@ -94,7 +145,8 @@ def _add_campaign_options(verb: argparse.ArgumentParser) -> None:
         "--executions",
         metavar="N",
         type=values.integer(1),
-        help="executions of each plan; without this and --seconds: 200,000, or what 6.5 s a plan allow",
+        help="executions of each plan; without this and --seconds: "
+        f"{values.DEFAULT_EXECUTIONS:,}, or what {values.DEFAULT_SECONDS} s a plan allow",
     )
     verb.add_argument("--seconds", metavar="S", type=values.seconds, help="time for all plans together")
     verb.add_argument("--seed", metavar="N", type=values.integer(0, values.MAX_SEED), default=1, help="default: 1")
@@ -110,8 +162,8 @@ def _add_campaign_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--page-size",
         metavar="N",
-        type=values.integer(1),
-        help="instead of the scenario's: a power of two, 256 to 65536",
+        type=values.integer(*PAGE_SIZES),
+        help="instead of the scenario's: a power of two from {} to {}".format(*PAGE_SIZES),
     )
     verb.add_argument(
         "--max-findings",
@@ -125,7 +177,13 @@ def _add_campaign_options(verb: argparse.ArgumentParser) -> None:
 
 
 def _add_run_options(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("--barriers", metavar="PLAN", default="off", help="barrier plan; default: off")
+    verb.add_argument(
+        "--barriers",
+        metavar="PLAN",
+        default="off",
+        instead="`race compare` runs several plans",
+        help="the barrier plan; default: off",
+    )
     verb.add_argument(
         "--execution",
         metavar="K",

@@ -30,8 +30,5 @@ def write(document: Document, files: dict[str, str]) -> None:
 def show(document: Document, files: dict[str, str]) -> None:
     """On standard output, or on standard error if a file has gone to standard output."""
     to = sys.stderr if output.STDOUT in files.values() else sys.stdout
-    try:
+    with output.writing_to(to):
         terminal.render(document, output.Screen(file=to))
-        to.flush()
-    except BrokenPipeError:
-        output.drop_stdout()  # the verdict stands all the same

@@ -9,6 +9,9 @@ from collections.abc import Callable, Sequence
 from race.names import advice
 from race.schedule import Shard
 
+DEFAULT_EXECUTIONS = 200_000  # of an arm
+DEFAULT_SECONDS = 4.3  # of an arm: three of them and the start of the workers stay within 15 s
+
 MAX_SEED = (1 << 64) - 1
 MAX_NUMBER = (1 << 63) - 1
 MAX_JOBS = 1024
@@ -19,12 +22,11 @@ def integer(least: int, most: int = MAX_NUMBER) -> Callable[[str], int]:
 
     def read(text: str) -> int:
         try:
-            value = int(text, 0)
+            value = int(text, 16 if text[:2] in ("0x", "0X") else 10)
         except ValueError:
             raise argparse.ArgumentTypeError(f'"{text}" is not a whole number') from None
         if not least <= value <= most:
-            limits = f"at least {least}" if most == MAX_NUMBER else f"from {least} to {most}"
-            raise argparse.ArgumentTypeError(f"{text} is out of range: it must be {limits}")
+            raise argparse.ArgumentTypeError(f"{text} is out of range: it must be from {least} to {most}")
         return value
 
     return read

@@ -45,7 +45,7 @@ def _case(suite: ET.Element, document: Document, arm: Arm) -> None:
     elif met is None and (document.interrupted or document.verdict.status == "incomplete"):
         _result(case, "error", why or "the run was not completed")
     elif met is None:
-        _result(case, "skipped", why or "the scenario says nothing about this plan under this model")
+        _result(case, "skipped", why or "no expectation for this plan under this model")
     output = ET.SubElement(case, "system-out")
     output.text = _clean("\n".join(_output(document, arm)))
 
@@ -56,7 +56,7 @@ def _result(case: ET.Element, tag: str, message: str) -> None:
 
 def _output(document: Document, arm: Arm) -> list[str]:
     counts = ", ".join(f"{oracle} {words.count(n)}" for oracle, n in sorted(arm.counts.items()) if n) or "no finding"
-    lines = [f"{words.count(arm.executions)} executions: {counts}; rate {words.rate(arm.total)}"]
+    lines = [f"{words.count(arm.executions)} executions: {counts}; rate {words.rate(arm.total)}", words.RATES]
     for finding in words.shown_findings(arm):
         lines.append(f"execution {words.count(finding.execution)}: {finding.oracle}: {finding.message}")
         lines += [f"  {label}: {text}" for label, text in words.facts(finding)]

@@ -6,14 +6,14 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from race.report import words
-from race.results import Arm, Document, Finding
+from race.results import Arm, Document, Finding, printable
 
-ICONS = {"held": "✅", "failed": "❌", "inconclusive": "⚠️", "incomplete": "⚠️"}
+ICONS = {"held": "✅", "failed": "❌", "unjudged": "🔍", "inconclusive": "⚠️", "incomplete": "⚠️"}
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~])")
 
 
 def render(document: Document) -> str:
-    return "\n".join(_lines(document)) + "\n"
+    return "\n".join(_lines(printable(document))) + "\n"
 
 
 def escaped(text: str) -> str:
@@ -87,6 +87,7 @@ def _arms(document: Document) -> Iterator[str]:
         ["outcome", *(words.outcome(arm.expectation) for arm in arms)],
     ]
     yield from table(rows)
+    yield from ["", escaped(words.RATES)]
 
 
 def _findings(arm: Arm, findings: Sequence[Finding]) -> Iterator[str]:

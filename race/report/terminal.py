@@ -13,11 +13,11 @@ from rich.table import Table
 from rich.text import Text
 
 from race.report import words
-from race.results import Arm, Document, Finding
+from race.results import Arm, Document, Finding, printable
 
 WIDTH = 100
 NARROW_PLAN = 26  # columns, for three arms side by side; else two
-STATUS_STYLES = {"held": "bold green", "failed": "bold red", "inconclusive": "bold yellow", "incomplete": "bold yellow"}
+STATUS_STYLES = {"held": "bold green", "failed": "bold red"}  # the others: bold yellow
 # A rule below the head, in ASCII, so that it survives any pipe.
 BOX = Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True)
 OUTCOME_STYLES = {"as expected": "green", "NOT AS EXPECTED": "bold red"}
@@ -25,6 +25,7 @@ OUTCOME_STYLES = {"as expected": "green", "NOT AS EXPECTED": "bold red"}
 
 def render(document: Document, to: Console) -> None:
     """In colour on a terminal; elsewhere as plain text of WIDTH columns, whatever the console takes its width for."""
+    document = printable(document)
     if to.is_terminal:
         width = min(WIDTH, to.width)
         to.print(_report(document, width), width=width)
@@ -48,6 +49,7 @@ def _sections(document: Document, width: int) -> Iterator[RenderableType]:
     for i in range(0, len(document.arms), side_by_side):
         yield Text()
         yield _arms(document, document.arms[i : i + side_by_side])
+    yield Padding(Text(f"\n{words.RATES}", style="dim"), (0, 0, 0, 2))
     if tests := words.shown_differences(document):
         yield from _bullets("Difference (Fisher's exact test, two-sided)", map(words.difference, tests))
     for arm, findings in words.arms_findings(document):
@@ -95,7 +97,7 @@ def _arms(document: Document, arms: Sequence[Arm]) -> RenderableType:
 
     row("executions", *(words.count(arm.executions) for arm in arms))
     if any(arm.accesses for arm in arms):
-        row("accesses", *(words.count(arm.accesses) for arm in arms))
+        row("simulated accesses", *(words.count(arm.accesses) for arm in arms))
     found = words.oracles_found(document)
     for oracle in found:
         row(oracle, *(_hits(arm, oracle) for arm in arms))
@@ -143,7 +145,10 @@ def _trace(document: Document, width: int) -> Iterator[RenderableType]:
 
 def _verdict(document: Document) -> Iterator[RenderableType]:
     verdict = document.verdict
-    yield Text(f"\nVerdict: {verdict.status} - {words.STATUSES[verdict.status]}", style=STATUS_STYLES[verdict.status])
+    yield Text(
+        f"\nVerdict: {verdict.status} - {words.STATUSES[verdict.status]}",
+        style=STATUS_STYLES.get(verdict.status, "bold yellow"),
+    )
     if document.interrupted:
         yield Padding(Text("The run was interrupted: the figures are of what was done until then."), (0, 0, 0, 2))
     yield _list(verdict.reasons)

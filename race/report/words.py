@@ -7,19 +7,23 @@ import shlex
 from collections.abc import Iterable, Sequence
 
 from race.results import Arm, Difference, Document, Expectation, Finding, Interval
-from race.stats import CONFIDENCE, zero_hit_bound
+from race.stats import CONFIDENCE
 
 MODELS = {
     "armv8": "ARMv8: stores may be late, loads may be early",
     "tso": "x86 (TSO): only a store may be late, and in order",
     "sc": "sequential consistency: nothing is reordered",
 }
+ENGINES = {"weak": "random executions of a simulated machine"}
 STATUSES = {
     "held": "every expectation held",
     "failed": "an expectation did not hold",
+    "unjudged": "there is no expectation for what was run; findings are reported, not judged",
     "inconclusive": "this run cannot tell",
     "incomplete": "the run was not completed",
 }
+RATES = "rate: 95 % Wilson interval; where nothing was found, the exact one-sided 95 % bound, about 3/n"
+AT_THE_END = "the checks after the last step"
 SHOWN_FINDINGS = 3  # of an arm, of the oracle that it is about; one of each other oracle
 SMALLEST_P = 1e-15
 
@@ -43,7 +47,7 @@ def rate(interval: Interval) -> str:
     return (
         f"{percent(interval.rate)} ({_percent_digits(interval.low)} to {_percent_digits(interval.high)})"
         if interval.rate
-        else f"0 % (0 to {_percent_digits(interval.high)})"
+        else f"0 % (up to {_percent_digits(interval.high)})"
     )
 
 
@@ -83,19 +87,20 @@ def asked(document: Document) -> list[tuple[str, str]]:
         ("scenario", f"{scenario.name}: {scenario.title}"),
         ("file", f"{scenario.file} (sha256 {scenario.sha256[:12]})"),
         ("threads", f"{', '.join(scenario.threads)}; pages of {count(scenario.page_size)} bytes"),
-        ("engine", document.engine),
+        ("engine", f"{document.engine} - {ENGINES.get(document.engine, 'unknown to this report')}"),
         ("model", f"{document.model} - {MODELS.get(document.model, 'unknown to this report')}"),
         ("plans", "; ".join(arm.plan for arm in document.arms)),
     ]
     wanted = requested.pop() if len(requested) == 1 else None
     if wanted is not None:
-        pairs.append(("executions", f"{count(wanted)} a plan"))
+        short = not document.interrupted and any(arm.executions < wanted for arm in document.arms)
+        pairs.append(("executions", f"{count(wanted)} a plan{', but the time was up before' if short else ''}"))
     pairs.append(("seed", str(document.seed)))
     if document.shard:
         pairs.append(("shard", document.shard))
     if document.timing:
         pairs.append(("run", f"{document.timing.started}, took {seconds(document.timing.seconds)}"))
-    host = "; ".join(f"{key} {value}" for key, value in document.host.items() if isinstance(value, str | int | float))
+    host = "; ".join(f"{key} {value}" for key, value in document.host.items())
     if host:
         pairs.append(("host", host))
     return pairs
@@ -103,15 +108,15 @@ def asked(document: Document) -> list[tuple[str, str]]:
 
 def expected(expectation: Expectation | None) -> str:
     if expectation is None:
-        return "nothing said"
+        return "not stated"
     parts = []
     if expectation.clean:
-        parts.append("no finding")
+        parts.append("no finding" if expectation.stated else "no finding (not stated)")
     if expectation.find:
         parts.append(" and ".join("a finding" if name == "any" else name for name in expectation.find))
     if expectation.never:
         parts.append("no " + ", no ".join(expectation.never))
-    return "; ".join(parts) or "nothing said"
+    return "; ".join(parts)
 
 
 def outcome(expectation: Expectation | None) -> str:
@@ -149,15 +154,18 @@ def shown(document: Document) -> list[str]:
         elif arm.hits:
             found = ", ".join(f"{oracle} {count(n)}" for oracle, n in sorted(arm.counts.items()) if n)
             sentences.append(
-                f"plan {arm.plan}: {count(arm.hits)} of {count(arm.executions)} executions went wrong ({found})"
+                f"plan {arm.plan}: {count(arm.hits)} of {_executions(arm.executions)} went wrong ({found})"
             )
         else:
-            bound = percent(zero_hit_bound(arm.executions))
             sentences.append(
-                f"plan {arm.plan}: nothing went wrong in {count(arm.executions)} random executions; "
-                f"at {CONFIDENCE:.0%} confidence less than {bound} of such executions do"
+                f"plan {arm.plan}: nothing went wrong in {_executions(arm.executions, 'random ')}; "
+                f"at 95 % confidence at most {percent(arm.total.high)} of such executions do"
             )
     return sentences
+
+
+def _executions(number: int, kind: str = "") -> str:
+    return f"{count(number)} {kind}execution{'' if number == 1 else 's'}"
 
 
 def facts(finding: Finding) -> list[tuple[str, str]]:
@@ -166,7 +174,7 @@ def facts(finding: Finding) -> list[tuple[str, str]]:
     newest = finding.newest
     if finding.written_by:
         newest = f"{newest or 'unknown'}, written by {finding.written_by}"
-    by = finding.thread
+    by = AT_THE_END if finding.thread == "(the end)" else finding.thread
     if finding.function:
         by += f" in {finding.function}"
     if finding.site:
@@ -257,14 +265,10 @@ def finding_command(document: Document, arm: Arm) -> str | None:
     findings = shown_findings(arm)
     if not findings:
         return None
-    options = ["--engine", document.engine, "--model", document.model, "--barriers", arm.plan]
-    size = ["--seed", str(document.seed), "--execution", str(findings[0].execution)]
-    return shlex.join(["race", "run", scenario_argument(document), *options, *size])
-
-
-def scenario_argument(document: Document) -> str:
-    """The scenario as the user named it: the first argument after the verb that is its name or a file."""
     scenario = document.scenario
-    return next(
-        (part for part in document.command[1:] if part == scenario.name or part.endswith(".toml")), scenario.name
-    )
+    named = scenario.file if scenario.file in document.command else scenario.name
+    options = ["--engine", document.engine, "--model", document.model, "--barriers", arm.plan]
+    if _has_option(document.command, "--page-size"):
+        options += ["--page-size", str(scenario.page_size)]
+    options += ["--seed", str(document.seed), "--execution", str(findings[0].execution)]
+    return shlex.join(["race", "run", named, *options])

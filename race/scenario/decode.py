@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 import tomllib
 import types
@@ -14,18 +15,31 @@ import msgspec
 
 from race.errors import InputError
 from race.names import advice
+from race.printable import CONTROL, visible
 from race.scenario.format import ObjectKind, ScenarioFile, Step
 
 T = TypeVar("T")
 
 TOML_WORDS = {  # for msgspec's names of types
     "object": "a table",
+    "dict": "a table",
     "array": "an array",
+    "list": "an array",
     "str": "a string",
     "int": "an integer",
     "float": "a number",
-    "bool": "true or false",
+    "bool": "a boolean",
     "date": "a date",
+    "time": "a time",
+    "datetime": "a date with a time",
+}
+IN_WORDS = {  # what else of its messages is not for an author
+    "expected a date,": "expected a date such as 2017-01-18,",
+    " of length >= 1": " that is not empty",
+    "a string of length <= (.*)": r"a string of at most \1 characters",
+    "an array of length <= (.*)": r"an array of at most \1 entries",
+    " >= (.*)": r" of at least \1",
+    " <= (.*)": r" of at most \1",
 }
 
 
@@ -49,9 +63,12 @@ def decode(source: bytes, shown: str) -> Decoded:
         document = tomllib.loads(source.decode())
     except UnicodeDecodeError as error:
         raise InputError(f"{shown}: not UTF-8 text (byte {error.start})") from None
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{shown}: not TOML: {error}") from None
+    except ValueError as error:  # TOMLDecodeError, and int() of thousands of digits
+        raise InputError(f"{shown}: not TOML: {str(error).partition(';')[0]}") from None
+    except RecursionError:
+        raise InputError(f"{shown}: not TOML that can be read: nested too deeply") from None
     try:
+        _check_text(document)
         tables = _convert(document, ScenarioFile, "$")
         return Decoded(
             tables=tables,
@@ -67,21 +84,45 @@ def key(name: str) -> str:
     return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else f'"{name}"'
 
 
+def _check_text(document: dict[str, Any]) -> None:
+    """Reports show what the author wrote: a control character in it could drive the reader's terminal."""
+    waiting: list[tuple[str, Any]] = [("$", document)]
+    while waiting:  # no recursion: a dotted key can be nested deeper than Python's stack
+        path, value = waiting.pop()
+        inner: list[tuple[str, Any]] = []
+        if isinstance(value, dict):
+            for name, entry in value.items():
+                _check_characters(name, path)
+                inner.append((f"{path}.{key(name)}", entry))
+        elif isinstance(value, list):
+            inner = [(f"{path}[{i}]", entry) for i, entry in enumerate(value)]
+        elif isinstance(value, str):
+            _check_characters(value, path)
+        waiting += reversed(inner)
+
+
+def _check_characters(text: str, path: str) -> None:
+    several_lines = path == "$.description"
+    if bad := CONTROL.search(re.sub(r"[\n\t]", "", text) if several_lines else text):
+        what = "only newlines and tabs are allowed" if several_lines else "it must be plain text on one line"
+        raise Problem(path, f"control character {visible(bad[0])}; {what}")
+
+
 def _convert_each(table: dict[str, Any], wanted: type[T], root: str) -> dict[str, T]:
     return {name: _convert(value, wanted, f"{root}.{key(name)}") for name, value in table.items()}
 
 
 def _convert(value: Any, wanted: type[T], root: str) -> T:
     try:
-        return msgspec.convert(value, wanted)
+        return msgspec.convert(value, wanted, builtin_types=(datetime.date,))  # as TOML has it, not as text
     except msgspec.ValidationError as error:
         raise _problem(str(error), value, wanted, root) from None
 
 
 def _problem(message: str, document: Any, wanted: Any, root: str) -> Problem:
     """msgspec's message, with the path in front and the nearest right name behind."""
-    what, _, where = message.partition(" - at `$")
-    where = where.removesuffix("`")
+    place = re.search(r" - at `\$([^`]*)`$", message)
+    what, where = (message[: place.start()], place[1]) if place else (message, "")
     if unknown := re.fullmatch(r"Object contains unknown field `(.*)`", what):
         field = unknown[1]
         fields = _fields(_type_at(document, wanted, where))
@@ -100,11 +141,12 @@ def _all(known: list[str]) -> str:
 
 def _plain(what: str) -> str:
     """msgspec's words for types, in TOML's."""
-    what = re.sub(r"^E", "e", what)
+    what = re.sub(r"^E", "e", what).replace(" | null`", "`")
     if "matching regex" in what:
         return "expected a name: a letter, then letters, digits, - and _"
-    for ours, toml in TOML_WORDS.items():
-        what = what.replace(f"`{ours}`", toml)
+    what = re.sub(r"`(?:datetime\.)?(\w+)`", lambda found: TOML_WORDS.get(found[1], found[0]), what)
+    for theirs, ours in IN_WORDS.items():
+        what = re.sub(theirs, ours, what)
     return what
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from race.errors import InputError
 from race.names import advice
 from race.native import Site
-from race.plan import Strengths, resolve
+from race.plan import Strengths, is_weakened, resolve
 from race.scenario.decode import Problem
 from race.scenario.format import Expect
 
@@ -24,6 +24,7 @@ class Expected:
     clean: bool
     never: tuple[str, ...]
     note: str
+    weakened: bool  # some site is weaker than the kernel has it
 
 
 def resolve_expectations(
@@ -48,7 +49,16 @@ def resolve_expectations(
                 raise Problem(path, f'expect[{earlier}] speaks of plan "{block.plan}" under model {both[0]} already')
         find = (ANY,) if block.find_any else tuple(block.find)
         expected.append(
-            Expected(block.plan, strengths, tuple(block.models), find, block.clean, tuple(block.never), block.note)
+            Expected(
+                plan=block.plan,
+                strengths=strengths,
+                models=tuple(block.models),
+                find=find,
+                clean=block.clean,
+                never=tuple(block.never),
+                note=block.note,
+                weakened=is_weakened(strengths, sites),
+            )
         )
     return expected
 
