@@ -6,6 +6,7 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import closing
 
 import msgspec
 
@@ -43,18 +44,18 @@ def main(options: argparse.Namespace) -> int:
         output.write(options.json, b"".join(msgspec.json.encode(record(o)) + b"\n" for o in outcomes))
 
     status = 0
-    closing: list[str] = []
+    last: list[str] = []
     if len(outcomes) > 1:
-        closing.append(report.summary(outcomes, time.monotonic() - began))
+        last.append(report.summary(outcomes, time.monotonic() - began))
     if any(not outcome.complete and not outcome.counted for outcome in outcomes):
         status = INCOMPLETE
     if expectations is not None:
         comparison = expectations.compare(outcomes)
         if outcomes and not comparison.compared:
             session.refused.append(f"{expectations.name}: it lists none of these tests under model {settings.model}")
-        closing += [*comparison.differences, expect.summary(comparison, expectations)]
+        last += [*comparison.differences, expect.summary(comparison, expectations)]
         status = DIFFERENCE if comparison.differences else status
-    _show(closing, session.quiet)
+    _show(last, session.quiet)
     _say(session.refused)
     if unreadable or session.refused:
         status = UNREADABLE
@@ -86,9 +87,10 @@ class _Session:
             interrupts() as stop,
             LocalPool(self._jobs) as pool,
             progress(console, len(self._tests)) as update,
+            closing(run_tests(self._tests, self._settings, pool, stop, update)) as results,
         ):
             try:
-                for result in run_tests(self._tests, self._settings, pool, stop, update):
+                for result in results:
                     self._take_in(result, hold)
             except RaceError as error:
                 self.error = str(error)
@@ -108,6 +110,7 @@ class _Session:
     def _log(self, outcome: Outcome) -> None:
         if not self.quiet:
             sys.stdout.write(report.log(outcome))
+            sys.stdout.flush()
 
 
 def _say(lines: Sequence[str]) -> None:

@@ -47,7 +47,7 @@ NOT_MODELLED = [
     (r"(LD|ST|SWP|CAS)\w*[BH]", "byte and halfword accesses"),
     (r"LDN?P(SW)?|STN?P|LDA?XP|STL?XP|CASPA?L?|LDIAPP|STILP", "accesses to a pair"),
     (r"SWPPA?L?|(LDCLR|LDSET)PA?L?|RCW\w*", "128-bit atomics"),
-    (r"CS(EL|ET|ETM|INC|INV|NEG)|CINC|CINV|CNEG|CCM[NP]", "conditional selection"),
+    (r"CS(EL|ET|ETM|INC|INV|NEG)|CINC|CINV|CNEG|CCM[NP]", "conditional selects"),
     (r"BL|BLR|BR|RET|ERET|SVC|ADRP?", "calls and computed branches"),
     (r"DC|IC|TLBI|AT|MRS|MSR|PRFM", "system instructions"),
 ]
