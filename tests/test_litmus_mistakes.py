@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ INSTRUCTIONS = [
     ("STLRH W0,[X1]", "byte and halfword accesses are not modelled"),
     ("LDADDAH W0,W1,[X1]", "byte and halfword accesses are not modelled"),
     ("CASALB W0,W1,[X1]", "byte and halfword accesses are not modelled"),
-    ("LDRSW X0,[X1]", "sign and zero extension are not modelled"),
+    ("LDRSW X0,[X1]", "sign and zero extensions are not modelled"),
     ("LDP W0,W2,[X1]", "accesses to a pair are not modelled"),
     ("LDAXP X0,X2,[X1]", "accesses to a pair are not modelled"),
     ("CASP X0,X1,X2,X3,[X1]", "accesses to a pair are not modelled"),
@@ -90,6 +91,7 @@ AROUND = [
     (MP.replace("1:X1=x;", "int x; int64_t x;"), 4, "x is declared twice, with different types"),
     (MP.replace("1:X1=x;", "uint46_t x;"), 4, 'unknown type "uint46_t"; did you mean "uint64_t"?'),
     (MP.replace("1:X1=x;", "uint8_t x;"), 4, "uint8_t: byte and halfword locations are not modelled"),
+    (MP.replace("1:X1=x;", "[PTE(x)]=1;"), 4, '"PTE(": page tables, tags and the like are not modelled'),
     (MP.replace("1:X1=x;", "int x[2];"), 4, '"x[": arrays are not modelled'),
     (MP.replace("1:X1=x;", "x=0x1ffffffff; int z=0x1ffffffff;"), 4, "8589934591 does not fit 32 bits"),
     (MP.replace("1:X1=x;", "z=0x1ffffffffffffffff;"), 4, "0x1ffffffffffffffff does not fit 64 bits"),
@@ -137,6 +139,21 @@ def test_around_the_instructions(text: str, line: int, message: str) -> None:
     with pytest.raises(UnreadableError) as raised:
         read(text, "a.litmus")
     assert raised.value.reasons[0] == f"a.litmus:{line}: {message}"
+
+
+@pytest.mark.parametrize(
+    "inserted", ["", "(", "*)", "{", "}", ";", "|", ":", "[", '"', "x", "9", "%", "not ", "exists "]
+)
+def test_whatever_is_wrong_is_a_message(inserted: str) -> None:
+    text = MP.replace("AArch64 MP", 'AArch64 MP\n"text"\nKey=Value (* comment *)')
+    for at in range(len(text)):
+        changed = text[:at] + inserted + text[at + (not inserted) :]
+        reasons: list[str] = []
+        try:
+            read(changed, "a.litmus").program(model="sc", engine="weak", seed=1)
+        except UnreadableError as error:
+            reasons = error.reasons
+        assert all(re.match(r"a\.litmus:\d+: .", reason) for reason in reasons)
 
 
 @pytest.mark.usefixtures("machine")

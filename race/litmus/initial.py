@@ -102,6 +102,8 @@ class _Reader:
         self._word = False
         bracket = tokens.accept("[")
         name = tokens.name("a register such as 0:X1, or a location").text
+        if tokens.peek().text == "(":
+            raise TextError(tokens.peek().line, f'"{name}(": page tables, tags and the like are not modelled')
         if bracket:
             tokens.expect("]", f"after [{name}")
         self._initial.values.setdefault(name, 0)
