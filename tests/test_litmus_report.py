@@ -152,7 +152,7 @@ def test_the_same_states_agree(model: str, tmp_path: Path) -> None:
 
 def test_a_record_without_a_model_is_of_armv8(tmp_path: Path) -> None:
     file = tmp_path / "expected.jsonl"
-    file.write_bytes(msgspec.json.encode({"name": "MP", "states": ALL, "herd_seconds": 0.1}))
+    file.write_bytes(msgspec.json.encode({"name": "MP", "states": ALL, "their_seconds": 0.1}))
     assert expect.Expectations(str(file)).compare([ran(MP, FOUND)]).agree == 1
 
 
