@@ -6,6 +6,7 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import closing
 
 import msgspec
 
@@ -33,62 +34,64 @@ def main(options: argparse.Namespace) -> int:
     )
     output.check([options.json] if options.json else [])
     expectations = expect.Expectations(options.expect) if options.expect else None
-    tests, unreadable = read_all(options.tests)
-    _say(unreadable)
+    tests, mistakes = read_all(options.tests)
+    _say(mistakes)
+
     began = time.monotonic()
-    session = _Session(tests, settings, options.jobs or host.cores(), quiet=options.json == output.STDOUT)
-    session.run()
-    outcomes = session.outcomes
+    runs = _Runs(tests, settings, options.json)
+    runs.run(options.jobs or host.cores())
     if options.json:
-        output.write(options.json, b"".join(msgspec.json.encode(record(o)) + b"\n" for o in outcomes))
+        output.write(options.json, b"".join(msgspec.json.encode(record(o)) + b"\n" for o in runs.outcomes))
 
-    status = 0
-    closing: list[str] = []
-    if len(outcomes) > 1:
-        closing.append(report.summary(outcomes, time.monotonic() - began))
-    if any(not outcome.complete and not outcome.counted for outcome in outcomes):
-        status = INCOMPLETE
+    to = sys.stderr if options.json == output.STDOUT else sys.stdout
+    if len(runs.outcomes) > 1:
+        print(report.summary(runs.outcomes, time.monotonic() - began), file=to)
+    differences = 0
     if expectations is not None:
-        comparison = expectations.compare(outcomes)
-        if outcomes and not comparison.compared:
-            session.refused.append(f"{expectations.name}: it lists none of these tests under model {settings.model}")
-        closing += [*comparison.differences, expect.summary(comparison, expectations)]
-        status = DIFFERENCE if comparison.differences else status
-    _show(closing, session.quiet)
-    _say(session.refused)
-    if unreadable or session.refused:
-        status = UNREADABLE
-    if session.interrupted:
-        _say([f"interrupted: {len(outcomes):,} of {len(tests):,} tests"])
-    if session.error:
-        _say([session.error])
-    return INCOMPLETE if session.interrupted or session.error else status
+        comparison = expectations.compare(runs.outcomes)
+        differences = len(comparison.differences)
+        print(*comparison.differences, expect.summary(comparison, expectations), sep="\n", file=to)
+        if runs.outcomes and not comparison.compared:
+            runs.refused.append(f"{options.expect}: it lists none of these tests under model {options.model}")
+    _say(runs.refused)
+    if runs.interrupted:
+        _say([f"interrupted: {len(runs.outcomes):,} of {len(tests):,} tests"])
+    if runs.error:
+        _say([runs.error])
+
+    if runs.interrupted or runs.error:
+        return INCOMPLETE
+    if mistakes or runs.refused:
+        return UNREADABLE
+    if differences:
+        return DIFFERENCE
+    return INCOMPLETE if any(not outcome.complete and not outcome.counted for outcome in runs.outcomes) else 0
 
 
-class _Session:
-    """One run over the tests, and what is known when it ends, in whatever way."""
+class _Runs:
+    """The runs of all tests, and what is known when they end, in whatever way."""
 
-    def __init__(self, tests: Sequence[LitmusTest], settings: Settings, jobs: int, *, quiet: bool) -> None:
+    def __init__(self, tests: Sequence[LitmusTest], settings: Settings, json: str | None) -> None:
         self._tests = tests
         self._settings = settings
-        self._jobs = max(1, min(jobs, len(tests)))
-        self.quiet = quiet  # standard output belongs to the JSON
+        self._json = json
         self.outcomes: list[Outcome] = []
         self.refused: list[str] = []
         self.interrupted = False
         self.error = ""
 
-    def run(self) -> None:
+    def run(self, jobs: int) -> None:
         console = output.Screen(stderr=True)
         # Logs would tear a bar on the same terminal.
         hold = console.is_terminal and sys.stdout.isatty()
         with (
             interrupts() as stop,
-            LocalPool(self._jobs) as pool,
+            LocalPool(max(1, min(jobs, len(self._tests)))) as pool,
             progress(console, len(self._tests)) as update,
+            closing(run_tests(self._tests, self._settings, pool, stop, update)) as results,
         ):
             try:
-                for result in run_tests(self._tests, self._settings, pool, stop, update):
+                for result in results:
                     self._take_in(result, hold)
             except RaceError as error:
                 self.error = str(error)
@@ -106,15 +109,17 @@ class _Session:
             self._log(result)
 
     def _log(self, outcome: Outcome) -> None:
-        if not self.quiet:
+        if self._json == output.STDOUT:
+            return
+        try:
             sys.stdout.write(report.log(outcome))
+            sys.stdout.flush()
+        except BrokenPipeError:
+            if self._json is None:
+                raise
+            output.drop_stdout()  # the file is wanted all the same
 
 
 def _say(lines: Sequence[str]) -> None:
     for line in lines:
         print(f"race: error: {' '.join(line.split())}", file=sys.stderr)
-
-
-def _show(lines: Sequence[str], quiet: bool) -> None:
-    for line in lines:
-        print(line, file=sys.stderr if quiet else sys.stdout)

@@ -43,11 +43,11 @@ BARRIERS = {
 }
 
 NOT_MODELLED = [
-    (r"(LDU?RS|LDAPURS|LDT?RS)[BHW]|SXT[BHW]|UXT[BHW]", "sign and zero extension"),
+    (r"(LDU?RS|LDAPURS|LDT?RS)[BHW]|SXT[BHW]|UXT[BHW]", "sign and zero extensions"),
     (r"(LD|ST|SWP|CAS)\w*[BH]", "byte and halfword accesses"),
     (r"LDN?P(SW)?|STN?P|LDA?XP|STL?XP|CASPA?L?|LDIAPP|STILP", "accesses to a pair"),
     (r"SWPPA?L?|(LDCLR|LDSET)PA?L?|RCW\w*", "128-bit atomics"),
-    (r"CS(EL|ET|ETM|INC|INV|NEG)|CINC|CINV|CNEG|CCM[NP]", "conditional selection"),
+    (r"CS(EL|ET|ETM|INC|INV|NEG)|CINC|CINV|CNEG|CCM[NP]", "conditional selects"),
     (r"BL|BLR|BR|RET|ERET|SVC|ADRP?", "calls and computed branches"),
     (r"DC|IC|TLBI|AT|MRS|MSR|PRFM", "system instructions"),
 ]
@@ -64,11 +64,10 @@ class Register(NamedTuple):
 
 def assemble(text: str, target: Callable[[str], int]) -> Fields:
     """`target` gives a label's place in the code."""
-    found = re.fullmatch(r"([A-Za-z]\w*(?:\s*\.\s*\w+)?)\s*(.*)", text.strip(), re.DOTALL)
+    found = re.fullmatch(r"([A-Za-z]\w*(?:\.\w+)?)\s*(.*)", text.strip(), re.DOTALL)
     if found is None:
         _fail("no instruction")
-    name = re.sub(r"\s", "", found[1]).upper()
-    return _Instruction(name, _operands(found[2]), target).fields()
+    return _Instruction(found[1].upper(), _operands(found[2]), target).fields()
 
 
 def _operands(text: str) -> list[str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from race.litmus.condition import register_number, thread_number
 from race.litmus.source import TextError, Token, Tokens, number
-from race.litmus.values import LONG, POINTER, SMALL_TYPES, TYPES, WORD, IntegerType, Value
+from race.litmus.values import POINTER, SMALL_TYPES, TYPES, IntegerType, Value
 from race.names import advice
 
 QUALIFIERS = {"_Atomic", "volatile", "const"}
@@ -32,6 +32,7 @@ class _Reader:
         self._tokens = tokens
         self._initial = Initial()
         self._given: set[str] = set()
+        self._word = False  # whether a W register is being set
 
     def read(self) -> Initial:
         tokens = self._tokens
@@ -93,14 +94,16 @@ class _Reader:
         self._initial.threads.setdefault(thread, thread_token.line)
         self._initial.registers.setdefault(thread, {})
         name = f"{thread}:X{register}"
-        if width == 32:
-            self._initial.types.setdefault(name, TYPES["int"])
+        self._word = width == 32
         return name
 
     def _location(self) -> str:
         tokens = self._tokens
+        self._word = False
         bracket = tokens.accept("[")
         name = tokens.name("a register such as 0:X1, or a location").text
+        if tokens.peek().text == "(":
+            raise TextError(tokens.peek().line, f'"{name}(": page tables, tags and the like are not modelled')
         if bracket:
             tokens.expect("]", f"after [{name}")
         self._initial.values.setdefault(name, 0)
@@ -110,7 +113,9 @@ class _Reader:
         tokens = self._tokens
         token = tokens.peek()
         if token.kind == "number" and tokens.peek(1).text != ":":
-            return _cut(number(tokens.take()), self._initial.types.get(name), token.line)
+            declared = self._initial.types.get(name)
+            bits = 32 if self._word or (declared is not None and declared.bits == 32) else 64
+            return _cut(number(tokens.take()), bits, token.line)
         if token.text == "{":
             raise TextError(token.line, f"{name} is set to a list: arrays are not modelled")
         if tokens.peek(1).text == ":":
@@ -136,9 +141,7 @@ def _type_named(words: list[Token]) -> IntegerType | None:
     raise TextError(words[0].line, f'unknown type "{text}"{advice(text, TYPES, "known: " + ", ".join(TYPES))}')
 
 
-def _cut(value: int, kind: IntegerType | None, line: int) -> int:
-    if kind is not None and kind.bits == 32 and not -(1 << 31) <= value <= WORD:
-        raise TextError(line, f"{value} does not fit 32 bits")
-    if value < -(1 << 63):
-        raise TextError(line, f"{value} does not fit 64 bits")
-    return value & (WORD if kind is not None and kind.bits == 32 else LONG)
+def _cut(value: int, bits: int, line: int) -> int:
+    if not -(1 << (bits - 1)) <= value < 1 << bits:
+        raise TextError(line, f"{value} does not fit {bits} bits")
+    return value & ((1 << bits) - 1)

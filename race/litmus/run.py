@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Future, wait
 from contextlib import closing
 from dataclasses import dataclass
@@ -53,9 +53,26 @@ def run_tests(
     pool: LocalPool,
     stop: Flag,
     progress: Callable[[int], None],
-) -> Iterator[Outcome | Refused]:
-    """When `stop` is set it gives what is finished, of the tests that are running what they have, and ends."""
+) -> Generator[Outcome | Refused]:
+    """When `stop` is set it gives what is finished, of the tests that are running what they have, and ends.
+
+    To be closed, because whoever takes the outcomes may end first, and the rest need not run then."""
     futures = [pool.submit(run_program, _program(test, settings), settings.executions) for test in tests]
+    try:
+        yield from _outcomes(tests, futures, settings, pool, stop, progress)
+    finally:
+        if not all(future.done() for future in futures):
+            _cancel(pool, futures)
+
+
+def _outcomes(
+    tests: Sequence[LitmusTest],
+    futures: list[Future[Run | None]],
+    settings: Settings,
+    pool: LocalPool,
+    stop: Flag,
+    progress: Callable[[int], None],
+) -> Iterator[Outcome | Refused]:
     cut_short = False
     for test, future in zip(tests, futures, strict=True):
         while not cut_short and not future.done():
@@ -66,8 +83,13 @@ def run_tests(
                 _cancel(pool, futures)
         if future.cancelled() or not future.done():
             continue
-        if run := _taken(future, pool, stop):
-            yield Refused(test, run.error) if run.error else outcome(test, settings.model, settings.engine, run)
+        run = _taken(future, pool, stop)
+        if run is None:
+            continue
+        if run.error:
+            yield Refused(test, run.error)
+        elif (found := outcome(test, settings.model, settings.engine, run)).executions or not cut_short:
+            yield found
 
 
 def _program(test: LitmusTest, settings: Settings) -> bytes:

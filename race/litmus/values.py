@@ -45,8 +45,8 @@ def canonical(value: Value) -> Value:
 def shown(value: Value, kind: IntegerType) -> str:
     if isinstance(value, str):
         return value
-    value &= (1 << kind.bits) - 1
-    return str(value - (1 << kind.bits) if kind.signed and value >> (kind.bits - 1) else value)
+    negative = kind.signed and value >> (kind.bits - 1) == 1
+    return str(value - (1 << kind.bits) if negative else value)
 
 
 def parsed(text: str) -> Value:

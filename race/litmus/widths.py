@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from race.litmus.assembler import ZERO
 from race.litmus.program import Instruction, Thread
 from race.litmus.source import TextError
-from race.litmus.values import IntegerType, Value
+from race.litmus.values import WORD, IntegerType, Value, canonical
 
 MEMORY = ("load", "store", "store-exclusive", "rmw", "cas")
 Addresses = dict[tuple[int, int] | str, set[str]]  # that a register of a thread, or a location, may hold
@@ -41,11 +41,13 @@ def location_bits(
 
     bits: dict[str, int] = {}
     why: dict[str, str] = {}
-    for name in initial:
+    for name, value in initial.items():
         if name in types:
             bits[name], why[name] = types[name].bits, f"{name} is declared with {types[name].bits} bits"
         elif held[name]:
             bits[name], why[name] = 64, f"{name} holds an address"
+        elif isinstance(value, int) and value > WORD and canonical(value) == value:
+            bits[name], why[name] = 64, f"{name} starts with a value of 64 bits"
         elif by_word[name] == {False}:
             bits[name] = 64
         else:
