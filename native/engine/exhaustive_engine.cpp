@@ -25,7 +25,6 @@ weak::Hash::Value ExhaustiveEngine::fingerprint(Choice kind) {
   h.add(static_cast<std::uint64_t>(kind) << 32 | machine_.current());
   for (unsigned n = 0; n < workload_.cpus(); ++n) {
     const CpuState s = workload_.state(n);
-    machine_.forget_dead_loads(n, s.live);
     h.add(s.at);
     for (const weak::Loaded& v : s.live) machine_.hash_value(v, h);
     machine_.hash(n, s.relevant, h);
@@ -34,7 +33,14 @@ weak::Hash::Value ExhaustiveEngine::fingerprint(Choice kind) {
   return h.value();
 }
 
+// Also while a path is repeated: it must meet the same choices again.
+void ExhaustiveEngine::Search::settle() {
+  for (unsigned n = 0; n < engine->workload_.cpus(); ++n)
+    if (!engine->machine_.cpu(n).loads.empty()) engine->machine_.forget_dead_loads(n, engine->workload_.state(n).live);
+}
+
 Strategy::Answer ExhaustiveEngine::Search::decide(Choice kind, std::uint32_t n) {
+  if (kind != Choice::transition) settle();
   if (depth < path.size()) return {path[depth++].answer, 0};
   if (!seen.insert(engine->fingerprint(kind)).second) {
     engine->machine_.give_up();

@@ -36,7 +36,8 @@ class ExhaustiveEngine {
   std::uint64_t states() const { return search_.seen.size(); }
 
  private:
-  struct Search final : Strategy {
+  struct Search final : SearchStrategy {
+    void settle() override;
     Answer decide(Choice kind, std::uint32_t n) override;
     bool next();  // to the next branch; false: there is none
 

@@ -96,7 +96,7 @@ Outcome WeakEngine::prepare(std::uint64_t seed) {
 }
 
 // Every CPU issues what it can; then one of the transitions of what is pending happens, and its CPU goes on.
-Outcome WeakEngine::explore(Strategy& search) {
+Outcome WeakEngine::explore(SearchStrategy& search) {
   weak::current = &machine_;
   machine_.rewind();
   machine_.search(true);
@@ -111,6 +111,7 @@ Outcome WeakEngine::explore(Strategy& search) {
   for (;;) {
     while (machine_.runnable() != 0)
       if (!resume(static_cast<unsigned>(std::countr_zero(machine_.runnable())))) return outcome();
+    search.settle();
     machine_.transitions(transitions_);
     if (transitions_.empty()) break;
     const std::uint32_t k = machine_.chooser.choose(Choice::transition, static_cast<std::uint32_t>(transitions_.size()));

@@ -25,6 +25,12 @@ class Workload {
   }  // before each execution, outside of it: restores what set_up() left; daemons go to sleep
 };
 
+// Chooses every transition of the memory.
+class SearchStrategy : public Strategy {
+ public:
+  virtual void settle() = 0;  // before the transitions of a state are listed
+};
+
 struct Outcome {
   bool failed = false;
   bool abandoned = false;  // its stores could not be put in order: no execution at all (see Machine::abandon)
@@ -44,7 +50,7 @@ class WeakEngine {
   // One execution from the checkpoint; the caller has drawn the strategy's skips.
   Outcome run(Strategy& strategy, const std::array<std::uint32_t, choice_kinds>& skips);
   // One execution in which the strategy chooses every transition of the memory (see ExhaustiveEngine).
-  Outcome explore(Strategy& search);
+  Outcome explore(SearchStrategy& search);
   const Extent& extent() const { return extent_; }
   bool is_set_up() const { return set_up_; }
 
