@@ -109,9 +109,11 @@ Outcome WeakEngine::explore(SearchStrategy& search) {
   phase_ = Phase::threads;
   for (unsigned n = 0; n < cpus_; ++n) slots_[n]->fresh = true;
   for (;;) {
-    while (machine_.runnable() != 0)
-      if (!resume(static_cast<unsigned>(std::countr_zero(machine_.runnable())))) return outcome();
-    search.settle();
+    do {
+      while (machine_.runnable() != 0)
+        if (!resume(static_cast<unsigned>(std::countr_zero(machine_.runnable())))) return outcome();
+      search.settle();
+    } while (machine_.runnable() != 0);
     machine_.transitions(transitions_);
     if (transitions_.empty()) break;
     const std::uint32_t k = machine_.chooser.choose(Choice::transition, static_cast<std::uint32_t>(transitions_.size()));

@@ -105,7 +105,7 @@ void Interpreter::step(Cpu& c, const Instruction& in) {
       const Loaded a = address_of(c, in);
       weak::Machine::Atomic atomic{nullptr, cut(c.r[in.m])};
       atomic.compare = cut(c.r[in.s]);
-      atomic.compare_exchange = atomic.keeps_compare = true;
+      atomic.compare_exchange = atomic.picks = true;
       atomic.no_return = in.s == zero_register;
       set(in.s, cut(m.atomic(a.value, a.view, in.order, atomic)));
       break;

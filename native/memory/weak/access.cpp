@@ -7,6 +7,7 @@ namespace race::weak {
 namespace {
 
 std::uint64_t first(std::uint64_t a, std::uint64_t /*b*/) { return a; }
+std::uint64_t second(std::uint64_t /*a*/, std::uint64_t b) { return b; }
 
 }  // namespace
 
@@ -111,14 +112,19 @@ Loaded Machine::late_load(std::uint32_t i, Time floor, bool exclusive) {
   return nodes_[node].result;
 }
 
-// The value of the CPU's own held store, no earlier than its address and its data were known. The load of an atomic comes
-// before an acquiring load that reads its store.
+// The value of the CPU's own held store, or while searching of an atomic's, no earlier than its address and its data were
+// known. The load of an atomic comes before an acquiring load that reads its store.
 Loaded Machine::forward(std::uint32_t from, Time floor, bool acquire, bool exclusive) {
   Cpu& c = *cpu_;
-  const Pending& s = pool_[from];
-  if (holds(Rule::forwarded_view)) floor = std::max(floor, s.floor);
+  const Pending s = pool_[from];
+  const bool atomic = s.access == Access::atomic;
+  if (holds(Rule::forwarded_view)) floor = std::max(floor, atomic ? s.address_view : s.floor);
   if (acquire) floor = std::max(floor, s.read);
   Loaded result = known_or(s.data);
+  if (atomic && s.compares)  // the comparison is like a branch: what depends on the store waits for the load
+    result = combine(second, nodes_[s.node].result, result);
+  else if (atomic)
+    result = new_value(s.function, nodes_[s.node].result, result);
   if (!holds(Rule::forwarded_view) && !result.pending()) result.view = 0;
   result = combine(first, result, {0, floor, 0});
   const Time view = result.pending() ? floor : result.view;
@@ -211,15 +217,16 @@ Loaded Machine::atomic(std::uint64_t address, Time address_view, Order order, co
   }
   if (!a.no_return) loaded(c, result.view, acquire);
   if (acquire && writes && releases(order) && holds(Rule::acquire_release_view)) c.load_floor = now_;
-  return writes && a.keeps_compare ? a.compare : result;
+  if (writes && a.picks) result.view = std::min(result.view, a.compare.view);
+  return result;
 }
 
 Loaded Machine::atomic_slow(std::uint32_t i, Time address_view, Order order, const Atomic& a, bool asked) {
   if (search_) return atomic_search(i, address_view, order, a);
   Cpu& c = *cpu_;
   const bool acquire = acquires(order) && !a.no_return, release = releases(order);
-  asked = asked && model_ == Model::armv8 && chooser.ask(Choice::delay, 2) != 0;
   const bool whole = model_ != Model::armv8 || (acquire && release);
+  asked = asked && chooser.ask(Choice::delay, 2) != 0 && !whole;
   if (whole)
     drain(number_);
   else if (acquire && c.held_releases != 0 && holds(Rule::release_acquire))
@@ -279,7 +286,8 @@ Loaded Machine::atomic_slow(std::uint32_t i, Time address_view, Order order, con
     write_half(i, next, release, after, of, address_view, old.view, 0, asked, issue);
     if (acquire && release && holds(Rule::acquire_release_view)) c.load_floor = now_;
   }
-  return writes && a.keeps_compare ? compare : old;
+  if (writes && a.picks) old.view = std::min(old.view, compare.view);
+  return old;
 }
 
 // The store of an atomic or of a successful exclusive pair: now, or held.
@@ -311,6 +319,7 @@ Loaded Machine::late_atomic(std::uint32_t i, Time floor, Order order, const Atom
   p.data = a.operand;
   p.function = a.next;
   p.compares = a.compare_exchange;
+  p.picks = a.picks;
   p.compare = a.compare;
   p.release = releases(order);
   p.no_return = a.no_return;

@@ -139,7 +139,9 @@ class Machine {
     Loaded compare{};  // compare_exchange: what must be found
     bool compare_exchange = false;
     bool no_return = false;      // the result is thrown away: STADD, or the zero register. Then it is no acquire.
-    bool keeps_compare = false;  // a CAS that succeeds gives its compare register as it was, without a dependency on memory
+    // The result of a CAS that succeeds is found in two places, in its compare register and in memory: later loads are no
+    // earlier than either of them, later stores come after its load (a pick dependency).
+    bool picks = false;
   };
   Loaded atomic(std::uint64_t address, Time address_view, Order order, const Atomic& a);
   Loaded load_exclusive(std::uint64_t address, Time address_view, Order order);

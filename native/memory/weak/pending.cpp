@@ -359,6 +359,7 @@ void Machine::perform_atomic(std::uint32_t n) {
     old.source = trace->add(e);
     if (writes) committed(old.source);
   }
+  if (writes && p.picks) old.view = std::min(old.view, known_or(p.compare).view);
   node_known(p.node, old, c);
 }
 

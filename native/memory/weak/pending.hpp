@@ -69,6 +69,7 @@ struct Pending {
   std::uint32_t guess;  // store: waits until this guess of its CPU is known to be right, 1 + index
   Function function;    // atomic: new value from old and operand; null: the operand
   bool compares;        // compare and swap
+  bool picks;           // see Machine::Atomic
   Loaded compare;       // the value that it must find
 };
 

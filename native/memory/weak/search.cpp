@@ -24,7 +24,7 @@ Loaded Machine::load_search(std::uint32_t i, Time address_view, Order order, boo
   const Time floor = floor_of(c, address_view, order == Order::acquire);
   if (!acquire && model_ == Model::armv8) {
     const std::uint32_t own = own_pending(i, number_);
-    if (own != nothing && pool_[own].access == Access::store && holds(Rule::forwarding) &&
+    if (own != nothing && pool_[own].access != Access::load && holds(Rule::forwarding) &&
         choose_here(Choice::forward) == 0)
       return forward(own, floor, false, exclusive);
     return late_load(i, floor, exclusive);
@@ -83,7 +83,7 @@ Loaded Machine::pending_atomic(std::uint32_t i, Time address_view, Order order, 
   p.awaited = acquire || whole;
   p.address_view = address_view;
   if (acquire || whole) resolve(result);
-  return a.keeps_compare ? a.compare : known_or(result);
+  return known_or(result);
 }
 
 // ---------------------------------------------------------------- transitions
@@ -203,6 +203,7 @@ void Machine::hold_back_atomic(std::uint32_t n, Loaded old, After after, std::ui
   p.data = data;
   p.floor = p.address_view;
   if (after == After::store) pool_[of].exclusive = true;
+  if (p.picks) old.view = std::min(old.view, known_or(p.compare).view);
   node_known(node, old, c);
 }
 
@@ -311,7 +312,11 @@ void Machine::forget_dead_loads(unsigned cpu, const std::vector<Loaded>& live) {
     if (!g.known) mark(g.equal, needed_);
   if (c.monitor.after == After::load) needed_.push_back(c.monitor.of);
   for (std::size_t k = c.loads.size(); k-- > 0;)
-    if (std::find(needed_.begin(), needed_.end(), c.loads[k]) == needed_.end()) remove_pending(c.loads[k]);
+    if (std::find(needed_.begin(), needed_.end(), c.loads[k]) == needed_.end()) {
+      remove_pending(c.loads[k]);
+      runnable_ |= blocked_ & c.bit;  // a fence may have waited for it
+      blocked_ &= ~c.bit;
+    }
 }
 
 }  // namespace race::weak
