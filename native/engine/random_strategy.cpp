@@ -10,11 +10,12 @@ constexpr std::size_t at(Choice k) { return static_cast<std::size_t>(k); }
 
 // Means of the gap between two deviations, drawn by four random bits. 0: none in this execution.
 constexpr std::uint32_t fail_mean = 8;       // store exclusives that could succeed
+constexpr std::uint32_t most_late = 64;      // late loads of an execution, about
 constexpr std::uint32_t once = 0xffffffff;  // a single one, anywhere in the program
 constexpr std::array<std::uint32_t, 16> delay_means{0, 0, once, once, once, once, 64, 64, 64, 8, 8, 8, 8, 2, 2, 1};
 constexpr std::array<std::uint32_t, 16> commit_means{0, 0, 0, 0, 0, 0, 0, 0, 256, 256, 32, 32, 8, 8, 2, 2};
 constexpr std::array<std::uint32_t, 16> stale_means{0, 0, 0, 0, 0, 0, 16, 16, 4, 4, 4, 2, 2, 2, 1, 1};
-constexpr std::array<std::uint32_t, 16> late_means{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 16, 4, 2, 1};
+constexpr std::array<std::uint32_t, 16> late_means{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 8, 2, 1};
 constexpr std::array<std::uint8_t, 16> preemptions{0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 3, 4, 6, 255};
 
 }  // namespace
@@ -45,6 +46,8 @@ std::array<std::uint32_t, choice_kinds> RandomStrategy::begin(std::uint64_t k) {
   commit_mean_ = commit_means[draw()];
   stale_mean_ = stale_means[draw()];
   late_mean_ = late_means[draw()];
+  // A long copy of late loads takes long and shows nothing that a few dozen do not.
+  if (late_mean_ != 0) late_mean_ = std::max(late_mean_, extent_[at(Choice::preempt)] / most_late);
   const unsigned count = preemptions[draw()];
   plain_.count = plain_.next = plain_.period = 0;
   sync_.count = sync_.next = sync_.period = 0;

@@ -105,7 +105,7 @@ Loaded Machine::late_load(std::uint32_t i, Time floor, bool exclusive) {
   const std::uint32_t n = add_pending(c, Access::load, i);
   pool_[n].floor = floor;
   const std::uint32_t node = new_node(n);
-  pool_[n].node = node;
+  details_[n].node = node;
   c.loads.push_back(n);
   if (exclusive) c.monitor = {i, After::load, n, not_yet};
   if (trace != nullptr) pool_[n].issue = trace->add(event(Event::Kind::late, i));
@@ -117,14 +117,15 @@ Loaded Machine::late_load(std::uint32_t i, Time floor, bool exclusive) {
 Loaded Machine::forward(std::uint32_t from, Time floor, bool acquire, bool exclusive) {
   Cpu& c = *cpu_;
   const Pending s = pool_[from];
+  const Detail d = details_[from];
   const bool atomic = s.access == Access::atomic;
-  if (holds(Rule::forwarded_view)) floor = std::max(floor, atomic ? s.address_view : s.floor);
+  if (holds(Rule::forwarded_view)) floor = std::max(floor, atomic ? d.address_view : s.floor);
   if (acquire) floor = std::max(floor, s.read);
   Loaded result = known_or(s.data);
-  if (atomic && s.compares)  // the comparison is like a branch: what depends on the store waits for the load
-    result = combine(second, nodes_[s.node].result, result);
+  if (atomic && d.compares)  // the comparison is like a branch: what depends on the store waits for the load
+    result = combine(second, nodes_[d.node].result, result);
   else if (atomic)
-    result = new_value(s.function, nodes_[s.node].result, result);
+    result = new_value(d.function, nodes_[d.node].result, result);
   if (!holds(Rule::forwarded_view) && !result.pending()) result.view = 0;
   result = combine(first, result, {0, floor, 0});
   const Time view = result.pending() ? floor : result.view;
@@ -283,7 +284,7 @@ Loaded Machine::atomic_slow(std::uint32_t i, Time address_view, Order order, con
   }
   if (writes) {
     const std::uint32_t issue = old.source;
-    write_half(i, next, release, after, of, address_view, old.view, 0, asked, issue);
+    write_half(i, next, release, after, of, address_view, old.view, asked, issue);
     if (acquire && release && holds(Rule::acquire_release_view)) c.load_floor = now_;
   }
   if (writes && a.picks) old.view = std::min(old.view, compare.view);
@@ -292,7 +293,7 @@ Loaded Machine::atomic_slow(std::uint32_t i, Time address_view, Order order, con
 
 // The store of an atomic or of a successful exclusive pair: now, or held.
 void Machine::write_half(std::uint32_t i, Loaded data, bool release, After after, std::uint32_t of, Time address_view,
-                         Time read, std::uint32_t guess, bool asked, std::uint32_t issue) {
+                         Time read, bool asked, std::uint32_t issue) {
   if (!search_ && !asked && after == After::write && !must_hold(i, data, release)) {
     commit(i, known_or(data).value, *cpu_);
     if (release) cpu_->release = now_;
@@ -304,7 +305,7 @@ void Machine::write_half(std::uint32_t i, Loaded data, bool release, After after
   p.after = holds(Rule::atomicity) ? after : After::any;
   p.of = of;
   p.read = read;
-  p.guess = guess;
+  details_[n] = {};
   if (after == After::load || after == After::store) pool_[of].exclusive = true;
   if (trace != nullptr) trace->events[issue].held = true;
 }
@@ -317,15 +318,16 @@ Loaded Machine::late_atomic(std::uint32_t i, Time floor, Order order, const Atom
   Pending& p = pool_[n];
   p.floor = floor;
   p.data = a.operand;
-  p.function = a.next;
-  p.compares = a.compare_exchange;
-  p.picks = a.picks;
-  p.compare = a.compare;
   p.release = releases(order);
-  p.no_return = a.no_return;
-  p.node = node;
+  Detail& d = details_[n];
+  d.function = a.next;
+  d.compares = a.compare_exchange;
+  d.picks = a.picks;
+  d.compare = a.compare;
+  d.no_return = a.no_return;
+  d.node = node;
   c.held_releases += p.release ? 1 : 0;
-  c.late_atomics += p.no_return ? 0 : 1;
+  c.late_atomics += d.no_return ? 0 : 1;
   if (trace != nullptr) pool_[n].issue = trace->add(event(Event::Kind::late, i));
   return nodes_[node].result;
 }
@@ -368,7 +370,7 @@ bool Machine::store_exclusive(std::uint64_t address, Time address_view, Loaded d
     e.issue = known_or(data).source;
     issue = trace->add(e);
   }
-  write_half(i, data, releases(order), m.after, m.of, address_view, m.read, 0, asked, issue);
+  write_half(i, data, releases(order), m.after, m.of, address_view, m.read, asked, issue);
   if (search_ && model_ != Model::armv8) drain(number_);
   return true;
 }

@@ -11,7 +11,7 @@ namespace race::weak {
 constinit thread_local Machine* current = nullptr;
 
 Machine::Machine(Model model, std::uint32_t words)
-    : count_(words), all_words_(words), all_live_(words), model_(model), cpus_(max_cpus), pool_(1), nodes_(1) {
+    : count_(words), all_words_(words), all_live_(words), model_(model), cpus_(max_cpus), pool_(1), details_(1), nodes_(1) {
   words_ = all_words_.data();
   live_ = all_live_.data();
   grow_journal();
@@ -58,6 +58,7 @@ void Machine::rewind() {
     pending_count_ = 0;
   }
   pool_.resize(1);
+  details_.resize(1);
   nodes_.resize(1);
   free_.clear();
 }

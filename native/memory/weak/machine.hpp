@@ -231,6 +231,7 @@ class Machine {
   std::uint32_t blocker(std::uint32_t n);  // a pending access that must be performed before; 0: none
   void perform_through(std::uint32_t n);   // it, and before it what must come before it
   void perform_pending(std::uint32_t n);
+  void perform_earliest(Cpu& c);  // which never has to wait for others of its CPU
   void commit_pending(std::uint32_t n);
   void perform_load(std::uint32_t n, std::uint32_t version);
   void perform_kth(std::uint32_t k);
@@ -242,7 +243,8 @@ class Machine {
   void yield_reservation(std::uint32_t word, const Cpu& by);
   void followed(std::uint32_t n, Cpu& c, Time write, Time read);  // access n happened as `write`: who waited to follow it?
   std::uint32_t new_node(std::uint32_t access);
-  Loaded known_or(Loaded x);  // the value if it can be known now, else still pending
+  Loaded known_or(Loaded x) { return x.pending() ? known_now(x) : x; }  // known if it can be, else still pending
+  Loaded known_now(Loaded x);
   Loaded new_value(Function next, Loaded old, Loaded operand);  // of an atomic
   std::uint32_t unread(Loaded x);  // a late access that x needs
   void node_known(std::uint32_t node, Loaded value, Cpu& c);
@@ -270,8 +272,7 @@ class Machine {
   Loaded atomic_slow(std::uint32_t word, Time address_view, Order order, const Atomic& a, bool asked);
   Loaded late_atomic(std::uint32_t word, Time floor, Order order, const Atomic& a);
   bool exclusive_possible(const Monitor& m, std::uint32_t word) const;
-  void write_half(std::uint32_t word, Loaded data, bool release, After after, std::uint32_t of, Time address_view, Time read,
-                  std::uint32_t guess, bool asked, std::uint32_t issue);
+  void write_half(std::uint32_t word, Loaded data, bool release, After after, std::uint32_t of, Time address_view, Time read, bool asked, std::uint32_t issue);
   void committed(std::uint32_t issue);  // trace
   void trace_value(const Pending& p);
   Event event(Event::Kind kind, std::uint32_t word) const;
@@ -347,6 +348,7 @@ class Machine {
   bool search_ = false;
   std::uint32_t blocked_ = 0;
   std::vector<Pending> pool_;
+  std::vector<Detail> details_;  // beside pool_; of stores it is valid only if they are of an atomic
   std::vector<std::uint32_t> free_;
   std::vector<Node> nodes_;
   std::vector<std::uint32_t> in_order_, needed_;

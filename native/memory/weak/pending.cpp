@@ -13,9 +13,8 @@ std::uint32_t Machine::new_node(std::uint32_t access) {
   return n;
 }
 
-Loaded Machine::known_or(Loaded x) {
-  if (!x.pending()) return x;
-  Node& n = nodes_[x.source];
+Loaded Machine::known_now(Loaded x) {
+  const Node& n = nodes_[x.source];
   if (!n.result.pending() || n.function == nullptr) return n.result;
   const Loaded a = known_or(n.a), b = known_or(n.b);
   if (a.pending() || b.pending()) return x;
@@ -77,12 +76,13 @@ std::uint32_t Machine::add_pending(Cpu& c, Access access, std::uint32_t word) {
   if (free_.empty()) {
     n = static_cast<std::uint32_t>(pool_.size());
     pool_.emplace_back();
+    details_.emplace_back();
   } else {
     n = free_.back();
     free_.pop_back();
-    pool_[n] = Pending{};
   }
   Pending& p = pool_[n];
+  p = {};
   p.word = word;
   p.below = words_[word].pending;
   p.slot = static_cast<std::uint32_t>(c.pending.size());
@@ -91,6 +91,7 @@ std::uint32_t Machine::add_pending(Cpu& c, Access access, std::uint32_t word) {
   p.cpu = static_cast<std::uint8_t>(&c - cpus_.data());
   p.access = access;
   words_[word].pending = n;
+  if (access != Access::store) details_[n] = {};
   if (access != Access::load) {
     p.prev = c.youngest;
     (c.youngest != nothing ? pool_[c.youngest].next : c.oldest) = n;
@@ -110,7 +111,7 @@ void Machine::remove_pending(std::uint32_t n) {
     (p.prev != nothing ? pool_[p.prev].next : c.oldest) = p.next;
     (p.next != nothing ? pool_[p.next].prev : c.youngest) = p.prev;
     c.held_releases -= p.release ? 1 : 0;
-    if (p.access == Access::atomic) c.late_atomics -= p.no_return ? 0 : 1;
+    if (p.access == Access::atomic) c.late_atomics -= details_[n].no_return ? 0 : 1;
   }
   std::uint32_t* link = &words_[p.word].pending;
   while (*link != n) link = &pool_[*link].below;
@@ -153,10 +154,12 @@ std::uint32_t Machine::blocker(std::uint32_t n) {
   if (p.after == After::load || p.after == After::store) return p.of;
   if (p.data.pending())
     if (const std::uint32_t b = unread(p.data)) return b;
-  if (p.compare.pending())
-    if (const std::uint32_t b = unread(p.compare)) return b;
-  if (p.guess != 0 && !c.guesses[p.guess - 1].known)
-    if (const std::uint32_t b = unread(c.guesses[p.guess - 1].equal)) return b;
+  if (p.access == Access::store && p.after == After::any) return nothing;
+  const Detail& d = details_[n];
+  if (d.compare.pending())
+    if (const std::uint32_t b = unread(d.compare)) return b;
+  if (d.guess != 0 && !c.guesses[d.guess - 1].known)
+    if (const std::uint32_t b = unread(c.guesses[d.guess - 1].equal)) return b;
   return nothing;
 }
 
@@ -168,16 +171,22 @@ void Machine::perform_through(std::uint32_t n) {
   perform_pending(n);
 }
 
+void Machine::perform_earliest(Cpu& c) {
+  const std::uint32_t n = earliest(c);
+  if (pool_[n].busy) return abandon();
+  perform_pending(n);
+}
+
 void Machine::drain(unsigned n) {
   Cpu& c = cpus_[n];
   if (search_) return block_until([&c] { return c.pending.empty(); });
-  while (!c.pending.empty()) perform_through(earliest(c));
+  while (!c.pending.empty()) perform_earliest(c);
 }
 
 void Machine::drain_releases() {
   Cpu& c = *cpu_;
   if (search_) return block_until([&c] { return c.held_releases == 0; });
-  while (c.held_releases != 0) perform_through(earliest(c));
+  while (c.held_releases != 0) perform_earliest(c);
 }
 
 void Machine::drain_loads() {
@@ -185,11 +194,11 @@ void Machine::drain_loads() {
   if (search_)
     return block_until([this, &c] {
       return c.late_atomics == 0 &&
-             std::all_of(c.loads.begin(), c.loads.end(), [this](std::uint32_t n) { return pool_[n].no_return; });
+             std::all_of(c.loads.begin(), c.loads.end(), [this](std::uint32_t n) { return details_[n].no_return; });
     });
   while (!c.loads.empty()) perform_through(c.loads.front());
   for (std::uint32_t n = c.oldest; c.late_atomics != 0 && n != nothing;) {
-    if (pool_[n].access == Access::atomic && !pool_[n].no_return) {
+    if (pool_[n].access == Access::atomic && !details_[n].no_return) {
       perform_through(n);
       n = c.oldest;
     } else {
@@ -241,7 +250,10 @@ void Machine::perform_kth(std::uint32_t k) {
   Cpu* c = cpus_.data();
   for (; k >= c->pending.size(); ++c) k -= static_cast<std::uint32_t>(c->pending.size());
   const std::uint32_t n = c->pending[k];
-  perform_through(blocker(n) == nothing ? n : earliest(*c));
+  if (blocker(n) == nothing && !pool_[n].busy)
+    perform_pending(n);
+  else
+    perform_earliest(*c);
 }
 
 // ---------------------------------------------------------------- performing
@@ -307,13 +319,14 @@ void Machine::commit_pending(std::uint32_t n) {
 void Machine::perform_load(std::uint32_t n, std::uint32_t k) {
   if (pool_[n].exclusive && words_[pool_[n].word].pending != nothing) yield_reservation(pool_[n].word, cpus_[pool_[n].cpu]);
   const Pending p = pool_[n];
+  const Detail d = details_[n];
   Cpu& c = cpus_[p.cpu];
   Loaded result{0, 0, 0};
   const Time read = version(p.word, k, result.value);
   if (read != 0) journal_[read].seen |= c.bit;
   result.view = std::max(p.floor, read);
   c.read_stale = k != 0;
-  if (!p.no_return) loaded(c, result.view, p.acquire);
+  if (!d.no_return) loaded(c, result.view, d.acquire);
   remove_pending(n);
   if (trace != nullptr) {
     Event e = trace->events[p.issue];
@@ -327,26 +340,27 @@ void Machine::perform_load(std::uint32_t n, std::uint32_t k) {
     result.source = trace->add(e);
   }
   if (p.exclusive || (c.monitor.after == After::load && c.monitor.of == n)) followed(n, c, read, result.view);
-  node_known(p.node, result, c);
+  node_known(d.node, result, c);
 }
 
 // As a whole: it reads the newest value and its store follows at once.
 void Machine::perform_atomic(std::uint32_t n) {
   if (words_[pool_[n].word].pending != nothing) yield_reservation(pool_[n].word, cpus_[pool_[n].cpu]);
   const Pending p = pool_[n];
+  const Detail d = details_[n];
   Cpu& c = cpus_[p.cpu];
   Loaded old{0, 0, 0};
   const Time read = version(p.word, 0, old.value);
   if (read != 0) journal_[read].seen |= c.bit;
   old.view = std::max(p.floor, read);
-  if (!p.no_return) loaded(c, old.view, p.acquire);
-  const bool writes = !p.compares || known_or(p.compare).value == old.value;
-  const std::uint64_t next = writes ? new_value(p.function, old, known_or(p.data)).value : old.value;
+  if (!d.no_return) loaded(c, old.view, d.acquire);
+  const bool writes = !d.compares || known_or(d.compare).value == old.value;
+  const std::uint64_t next = writes ? new_value(d.function, old, known_or(p.data)).value : old.value;
   remove_pending(n);
   if (writes) {
     commit(p.word, next, c);
     if (p.release) c.release = now_;
-    if (p.acquire && p.release && holds(Rule::acquire_release_view)) c.load_floor = now_;
+    if (d.acquire && p.release && holds(Rule::acquire_release_view)) c.load_floor = now_;
   }
   if (trace != nullptr) {
     Event e = trace->events[p.issue];
@@ -359,8 +373,8 @@ void Machine::perform_atomic(std::uint32_t n) {
     old.source = trace->add(e);
     if (writes) committed(old.source);
   }
-  if (writes && p.picks) old.view = std::min(old.view, known_or(p.compare).view);
-  node_known(p.node, old, c);
+  if (writes && d.picks) old.view = std::min(old.view, known_or(d.compare).view);
+  node_known(d.node, old, c);
 }
 
 }  // namespace race::weak

@@ -43,9 +43,9 @@ enum class Access : std::uint8_t { store, load, atomic };
 
 // An access that has been issued and not performed. A store is `held`, a load or an atomic is `late`.
 struct Pending {
-  Loaded data;          // store: its value; atomic: its operand
+  Loaded data;  // store: its value; atomic: its operand
   std::uint32_t word;
-  std::uint32_t below;  // next older pending access to the same word
+  std::uint32_t below;       // next older pending access to the same word
   std::uint32_t next, prev;  // program order of the CPU's stores and atomics
   std::uint32_t slot;        // position in Cpu::pending
   std::uint32_t number;      // program order of all accesses of the CPU that were pending
@@ -53,24 +53,27 @@ struct Pending {
   Time floor;                // load, atomic: no earlier than this. store: when its address was known
   std::uint32_t issue;       // trace event of its issue
   std::uint32_t of;          // see After
-  Time address_view;         // atomic: when its address was known
   Time read;                 // store of an atomic: when its load was performed; not_yet: it was not
   std::uint8_t cpu;
   Access access;
   After after;
   bool release;
-  // loads and atomics
-  bool awaited;    // searching: its CPU waits for it
-  bool acquire;    // searching: later accesses are no earlier
-  bool exclusive;  // a store waits to follow what it reads
-  bool no_return;  // an atomic without a result: neither an acquire nor ordered by dmb ishld
-  bool busy;       // being performed, or waiting for what must go before it
-  std::uint32_t node;   // of the result
-  std::uint32_t guess;  // store: waits until this guess of its CPU is known to be right, 1 + index
-  Function function;    // atomic: new value from old and operand; null: the operand
-  bool compares;        // compare and swap
-  bool picks;           // see Machine::Atomic
-  Loaded compare;       // the value that it must find
+  bool exclusive;  // a store waits to follow it
+  bool busy;       // waiting for what must go before it
+};
+
+// What only loads, atomics and the stores of atomics have.
+struct Detail {
+  std::uint32_t node = 0;   // load, atomic: of the result
+  std::uint32_t guess = 0;  // store: waits until this guess of its CPU is known to be right, 1 + index
+  Time address_view = 0;    // atomic: when its address was known
+  bool awaited = false;     // searching: its CPU waits for it
+  bool acquire = false;     // searching: later accesses are no earlier
+  bool no_return = false;   // an atomic without a result: neither an acquire nor ordered by dmb ishld
+  bool compares = false;    // compare and swap
+  bool picks = false;       // see Machine::Atomic
+  Loaded compare{};         // the value that it must find
+  Function function{};      // atomic: new value from old and operand; null: the operand
 };
 
 // Compare-and-swap, late or searching: whether it succeeds is guessed when it is issued, and checked when it is known.

@@ -30,7 +30,7 @@ Loaded Machine::load_search(std::uint32_t i, Time address_view, Order order, boo
     return late_load(i, floor, exclusive);
   }
   const Loaded result = late_load(i, floor, exclusive);
-  Pending& p = pool_[c.loads.back()];
+  Detail& p = details_[c.loads.back()];
   p.acquire = acquire;
   p.awaited = true;
   return resolve(result);
@@ -59,7 +59,7 @@ Loaded Machine::failing_compare(std::uint32_t i, Time address_view, const Atomic
   else if (acquire && holds(Rule::release_acquire))
     drain_releases();
   const Loaded result = late_load(i, floor_of(c, address_view, acquire), false);
-  Pending& p = pool_[c.loads.back()];
+  Detail& p = details_[c.loads.back()];
   p.acquire = acquire;
   p.awaited = acquire || whole;
   p.no_return = a.no_return;
@@ -78,7 +78,7 @@ Loaded Machine::pending_atomic(std::uint32_t i, Time address_view, Order order, 
     drain_releases();
   }
   const Loaded result = late_atomic(i, floor_of(c, address_view, acquire), order, wanted);
-  Pending& p = pool_[c.youngest];
+  Detail& p = details_[c.youngest];
   p.acquire = acquire;
   p.awaited = acquire || whole;
   p.address_view = address_view;
@@ -108,16 +108,17 @@ void Machine::transitions(std::vector<Transition>& out) {
     const Cpu& c = cpus_[cpu];
     for (const std::uint32_t n : in_order(c)) {
       const Pending& p = pool_[n];
+      const Detail& d = details_[n];
       switch (p.access) {
         case Access::store:
           if (blocker(n) != nothing) break;
           if (p.after == After::write && words_[p.word].newest != p.of) break;
-          if (p.guess != 0 && !c.guesses[p.guess - 1].known) break;
+          if (p.after != After::any && d.guess != 0 && !c.guesses[d.guess - 1].known) break;
           if (reservation(p.word, c) != nothing) break;
           out.push_back({n, 0, Kind::perform});
           break;
         case Access::load:
-          if (p.awaited && can_forward(n)) out.push_back({n, 0, Kind::forward});
+          if (d.awaited && can_forward(n)) out.push_back({n, 0, Kind::forward});
           if (blocker(n) != nothing) break;
           if (p.exclusive) {
             if (reservation(p.word, c) == nothing) out.push_back({n, 0, Kind::perform});
@@ -126,12 +127,12 @@ void Machine::transitions(std::vector<Transition>& out) {
           }
           break;
         case Access::atomic: {
-          const bool whole = model_ != Model::armv8 || (p.acquire && p.release);
-          if (!whole && !p.compares && can_forward(n)) out.push_back({n, 0, Kind::forward});
+          const bool whole = model_ != Model::armv8 || (d.acquire && p.release);
+          if (!whole && !d.compares && can_forward(n)) out.push_back({n, 0, Kind::forward});
           if (own_below(n) != nothing || reservation(p.word, c) != nothing) break;
           if (!whole)
             out.push_back({n, 0, Kind::split});
-          else if (blocker(n) == nothing && (!p.compares || words_[p.word].value == known_or(p.compare).value))
+          else if (blocker(n) == nothing && (!d.compares || words_[p.word].value == known_or(d.compare).value))
             out.push_back({n, 0, Kind::perform});
           break;
         }
@@ -158,21 +159,22 @@ void Machine::perform(const Transition& t) {
 void Machine::forward_pending(std::uint32_t n) {
   const std::uint32_t from = own_below(n);
   const Pending p = pool_[n];
+  const Detail d = details_[n];
   const Pending& s = pool_[from];
   Cpu& c = cpus_[p.cpu];
   Loaded old = known_or(s.data);
   if (!holds(Rule::forwarded_view)) old.view = 0;
   old.view = std::max(old.view, p.floor);
   if (holds(Rule::forwarded_view)) old.view = std::max(old.view, s.floor);
-  if (p.acquire) old.view = std::max(old.view, s.read);
+  if (d.acquire) old.view = std::max(old.view, s.read);
   if (p.access == Access::atomic) return hold_back_atomic(n, old, After::store, from);
-  loaded(c, old.view, p.acquire);
+  loaded(c, old.view, d.acquire);
   if (c.monitor.after == After::load && c.monitor.of == n) {
     c.monitor = {p.word, After::store, from, old.view};
     pool_[from].exclusive = true;
   }
   remove_pending(n);
-  node_known(p.node, old, c);
+  node_known(d.node, old, c);
 }
 
 void Machine::split_atomic(std::uint32_t n) {
@@ -187,24 +189,22 @@ void Machine::split_atomic(std::uint32_t n) {
 // The atomic has read; what is left of it is a held store at the same place in program order.
 void Machine::hold_back_atomic(std::uint32_t n, Loaded old, After after, std::uint32_t of) {
   Pending& p = pool_[n];
+  Detail& d = details_[n];
   Cpu& c = cpus_[p.cpu];
-  if (!p.no_return) {
-    loaded(c, old.view, p.acquire);
+  if (!d.no_return) {
+    loaded(c, old.view, d.acquire);
     --c.late_atomics;
   }
-  const std::uint32_t node = p.node;
-  const Loaded data = new_value(p.function, old, p.data);
-  if (p.compares) p.guess = guess(c, combine(equal, {old.value, 0, 0}, p.compare), true);
   p.access = Access::store;
-  p.awaited = p.acquire = false;
   p.after = holds(Rule::atomicity) ? after : After::any;
   p.of = of;
   p.read = old.view;
-  p.data = data;
-  p.floor = p.address_view;
+  p.data = new_value(d.function, old, p.data);
+  p.floor = d.address_view;
   if (after == After::store) pool_[of].exclusive = true;
-  if (p.picks) old.view = std::min(old.view, known_or(p.compare).view);
-  node_known(node, old, c);
+  if (d.compares) d.guess = guess(c, combine(equal, {old.value, 0, 0}, d.compare), true);
+  if (d.picks) old.view = std::min(old.view, known_or(d.compare).view);
+  node_known(d.node, old, c);
 }
 
 std::uint32_t Machine::guess(Cpu& c, Loaded is, bool expected) {
@@ -264,8 +264,10 @@ void Machine::hash(unsigned cpu, const Relevant& r, Hash& h) {
     h.add(p.after == After::any ? 0 : p.after == After::write ? p.of : rank(p.of));
     h.add(p.read);
     if (p.access != Access::load) hash_value(p.data, h);
-    if (p.compares) hash_value(p.compare, h);
-    if (p.guess != 0) h.add(c.guesses[p.guess - 1].known ? 1 : 0);
+    if (p.access == Access::store && p.after == After::any) continue;
+    const Detail& d = details_[n];
+    if (d.compares) hash_value(d.compare, h);
+    if (d.guess != 0) h.add(c.guesses[d.guess - 1].known ? 1 : 0);
   }
   for (const Guess& g : c.guesses) {
     if (g.known) continue;
@@ -304,9 +306,11 @@ void Machine::forget_dead_loads(unsigned cpu, const std::vector<Loaded>& live) {
   for (const Loaded& v : live) mark(v, needed_);
   for (const std::uint32_t n : c.pending) {
     const Pending& p = pool_[n];
+    if (p.exclusive) needed_.push_back(n);
     if (p.access != Access::load) mark(p.data, needed_);
-    if (p.compares) mark(p.compare, needed_);
-    if (p.awaited || p.exclusive) needed_.push_back(n);
+    if (p.access == Access::store) continue;
+    if (details_[n].compares) mark(details_[n].compare, needed_);
+    if (details_[n].awaited) needed_.push_back(n);
   }
   for (const Guess& g : c.guesses)
     if (!g.known) mark(g.equal, needed_);
