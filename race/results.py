@@ -32,11 +32,13 @@ class Finding(msgspec.Struct, kw_only=True, omit_defaults=True):
     function: str = ""
     site: str = ""
     zspage: str = ""
+    size_class: str = ""  # index and size
     object: int | None = None
-    value: str = ""  # hex
-    value_kind: str = ""  # poison, payload, handle, link, sentinel, other
+    value: str = ""  # hex; a count is decimal, a fullness group a name
+    value_kind: str = ""  # poison, payload, handle, link, sentinel, location, flags, address, other; "": a number
+    expected: str = ""  # what the value should have been, written as the value is
     origin: str = ""  # where the value came from, in words
-    newest: str = ""  # hex: what the same word held at that moment for a CPU that saw everything
+    newest: str = ""  # as the value: what the same word held at that moment for a CPU that saw everything
     written_by: str = ""  # who wrote the newest value, and when
     trace: list[str] = []  # the steps that matter, one line each; only for the first findings of an arm
 

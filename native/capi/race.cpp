@@ -41,9 +41,10 @@ auto guarded(char** error, F make) -> decltype(make()) {
 ordered_json finding_json(const race::FindingRecord& f, bool with_trace) {
   ordered_json j{{"execution", f.execution}, {"oracle", info(f.oracle).name}, {"message", f.message}};
   const std::pair<const char*, const std::string*> texts[] = {
-      {"thread", &f.thread}, {"function", &f.function}, {"site", &f.site},
-      {"zspage", &f.zspage}, {"value", &f.value},       {"value_kind", &f.value_kind},
-      {"origin", &f.origin}, {"newest", &f.newest},     {"written_by", &f.written_by}};
+      {"thread", &f.thread},         {"function", &f.function},     {"site", &f.site},
+      {"zspage", &f.zspage},         {"size_class", &f.size_class}, {"value", &f.value},
+      {"value_kind", &f.value_kind}, {"expected", &f.expected},     {"origin", &f.origin},
+      {"newest", &f.newest},         {"written_by", &f.written_by}};
   for (const auto& [key, text] : texts)
     if (!text->empty()) j[key] = *text;
   if (f.object >= 0) j["object"] = f.object;

@@ -26,6 +26,7 @@ Campaign::Campaign(Plan plan)
 const Extent& Campaign::measure() {
   // The set-up is no part of the question: it runs with the kernel's own barriers.
   machine_.plan = BarrierPlan::arm64();
+  machine_.judged = plan_.oracles;
   const Outcome o = engine_.prepare(plan_.seed);
   machine_.plan = plan_.barriers;
   if (!engine_.is_set_up()) broken("the set-up", o);

@@ -16,7 +16,8 @@ namespace race {
 struct FindingRecord {
   std::uint64_t execution = 0;
   Oracle oracle{};
-  std::string message, thread, function, site, zspage, value, value_kind, origin, newest, written_by;
+  std::string message, thread, function, site, zspage, size_class, value, value_kind, expected, origin, newest,
+      written_by;
   std::int64_t object = -1;
   std::vector<std::string> trace;
 };

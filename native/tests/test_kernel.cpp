@@ -494,4 +494,28 @@ TEST_SUITE("weak") {
     for (std::uint64_t k = 0; k < 2000; ++k) failed += engine.run(strategy, strategy.begin(k)).failed ? 1 : 0;
     CHECK(failed == 0);
   }
+
+  TEST_CASE("an unlock that nobody is due ends an execution only where it is looked for") {
+    using W = weak::machine;
+    const auto ending = [](std::uint32_t judged) {
+      class Unlock final : public Workload {
+       public:
+        unsigned cpus() const override { return 1; }
+        void set_up() override { locks_ = W::allocate<rwlock<W>>("lock"); }
+        void thread(unsigned) override {
+          write_unlock<W>(locks_, no_site);
+          W::fail({.oracle = Oracle::accounting, .what = "went on"});
+        }
+
+       private:
+        W::ptr<rwlock<W>> locks_;
+      } program;
+      weak::Machine machine(weak::Model::armv8, 4096);
+      machine.judged = judged;
+      WeakEngine engine(machine, program);
+      return engine.prepare(1).fault.oracle;
+    };
+    CHECK(ending(~0u) == Oracle::unlock_of_unlocked);
+    CHECK(ending(~(1u << static_cast<unsigned>(Oracle::unlock_of_unlocked))) == Oracle::accounting);
+  }
 }

@@ -176,10 +176,12 @@ def facts(finding: Finding) -> list[tuple[str, str]]:
         where += f"{', ' if where else ''}object {finding.object}"
     pairs = [
         ("value", value),
+        ("expected", finding.expected),
         ("origin", finding.origin),
         ("newest", newest),
         ("seen by", by.strip()),
         ("zspage", where),
+        ("class", finding.size_class),
     ]
     return [(label, text) for label, text in pairs if text]
 

@@ -119,7 +119,8 @@ class Machine {
 
   Chooser chooser;
   BarrierPlan plan;
-  Trace* trace = nullptr;  // where events go while an execution is traced
+  std::uint32_t judged = ~0u;  // a bit (1 << Oracle) for each that this run looks for
+  Trace* trace = nullptr;      // where events go while an execution is traced
 
   // ---- CPUs and scheduling
   void (*leave)(Machine&, void* scheduler) = nullptr;  // switches to the scheduler; returns when the CPU runs again

@@ -355,6 +355,7 @@ struct machine {
     current->poke(r.address(), Codec<T>::encode(v).value);
   }
   static void handover(unsigned from) { current->handover(from); }
+  static bool judges(Oracle o) { return (current->judged >> static_cast<unsigned>(o) & 1) != 0; }
   [[noreturn]] static void fail(const Fault& f) { current->fail(f); }
 };
 
