@@ -104,6 +104,7 @@ FindingRecord Explain::record(const Outcome& o) const {
     if (in_place && std::string_view(e.function) == "zs_page_migrate")
       f.origin += ", the page that zs_page_migrate copies to";
   }
+  if (o.fault.where != 0 && !machine_.live(o.fault.where)) f.origin += freed(o.fault.where);
   f.trace = story(o, load, slot, f);
   return f;
 }
@@ -115,6 +116,17 @@ std::string Explain::as_value(const Fault& f, std::uint64_t word, std::uint64_t 
   if (f.kind == ValueKind::freeobj && describe_.frame_of(word) >= 0)
     return hex(static_cast<std::uint32_t>(v >> zsmalloc::obj_tag_bits));
   return hex(v);
+}
+
+// Who put the last reference to the page that the word lies in.
+std::string Explain::freed(std::uint64_t address) const {
+  const std::int32_t frame = describe_.frame_of(address);
+  if (frame < 0) return "";
+  const auto page = scenario_.pages().frame(static_cast<std::uint32_t>(frame));
+  const std::uint32_t n = newest_store(weak::machine::address_of(page[&kernel::page<weak::machine>::refcount]),
+                                       static_cast<std::uint32_t>(trace_.events.size()));
+  if (n == 0 || trace_.events[n].value != 0) return ", a page that nobody allocated";
+  return ", a page that " + who(trace_.events[n]) + " freed at step " + std::to_string(n);
 }
 
 // When a store could be seen, told from the load that should have seen it (0: from the end).

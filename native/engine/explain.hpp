@@ -25,6 +25,7 @@ class Explain {
   std::uint32_t copied_from(std::uint32_t load) const;
   std::string visibility(std::uint32_t store, std::uint32_t load) const;
   std::string as_value(const Fault& f, std::uint64_t word, std::uint64_t v) const;
+  std::string freed(std::uint64_t address) const;
   std::string who(const Event& e) const { return std::string(scenario_.thread_name(e.cpu)) + ' ' + e.function; }
   bool at_the_end(unsigned cpu) const { return cpu == scenario_.cpus(); }
 

@@ -177,6 +177,15 @@ const FindingRecord& first_with(Campaign& c, std::string_view message) {
 
 }  // namespace
 
+TEST_CASE("an access to a freed page is an oops that names the page, and who freed it") {
+  Campaign c(freeobj_corruption(4096));
+  const FindingRecord& f = first_with(c, "load from freed memory");
+  CHECK(f.oracle == Oracle::oops);
+  CHECK(f.value_kind == "address");
+  CHECK(f.origin.starts_with("frame "));
+  CHECK(f.origin.find(", a page that migrator unmap_and_move freed at step ") != std::string::npos);
+}
+
 TEST_CASE("what the end of an execution finds has its class, what was expected, and who wrote it last") {
   Campaign c(freeobj_corruption(4096));
   const FindingRecord& f = first_with(c, "a fullness group's counter differs from its list");

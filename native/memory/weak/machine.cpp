@@ -462,6 +462,13 @@ void Machine::release(std::uint64_t address) {
   heap_.released.push_back(static_cast<std::uint32_t>(r - heap_.regions.data()));
 }
 
+// An access is judged where it is issued: a store that was held while its word was live commits whatever happens to the word.
+void Machine::set_live(std::uint64_t address, std::uint32_t words, bool live) {
+  const std::uint32_t first = index(address);
+  live_changes_.push_back({first, words, live_[first]});
+  std::memset(&live_[first], live ? 1 : 0, words);
+}
+
 const Region* Machine::region(std::uint64_t address) const {
   if (!mapped(address)) return nullptr;
   const std::uint32_t i = index(address);

@@ -169,6 +169,7 @@ class Machine {
   void poke(std::uint64_t address, std::uint64_t value);
   std::uint64_t allocate(const char* name, std::uint32_t words, std::uint32_t elements);  // 0: out of memory
   void release(std::uint64_t address);
+  void set_live(std::uint64_t address, std::uint32_t words, bool live);  // of words that were all one or the other
   const Region* region(std::uint64_t address) const;
   bool live(std::uint64_t address) const { return mapped(address) && live_[index(address)] != 0; }
 
