@@ -74,12 +74,18 @@ class Arm(msgspec.Struct, kw_only=True):
     first: Count | None = None  # number of the first execution with a finding
     findings: list[Finding] = []  # the first ones, by number
     accesses: Count = 0  # simulated accesses, all executions
+    cut_short: Count = 0  # executions that a fault ended which no enabled oracle looks for: they were not judged
     expectation: Expectation | None = None
 
     @property
     def hits(self) -> int:
         """Executions with a finding: an execution ends with its first."""
         return sum(self.counts.values())
+
+    @property
+    def judged(self) -> int:
+        """Executions that ended with a finding or went through every check."""
+        return self.executions - self.cut_short
 
 
 class Difference(msgspec.Struct, kw_only=True):

@@ -117,6 +117,7 @@ char* race_campaign_result(race_campaign* c) {
   for (const auto& [f, with_trace] : kept) findings.push_back(finding_json(*f, with_trace));
   ordered_json result{{"executions", campaign.executions()},
                       {"accesses", campaign.accesses()},
+                      {"cut_short", campaign.cut_short()},
                       {"counts", counts},
                       {"findings", findings},
                       {"first", nullptr}};

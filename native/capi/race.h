@@ -30,7 +30,8 @@ uint64_t race_campaign_run(race_campaign* campaign, uint64_t first, uint64_t cou
 // May be called from another thread or a signal handler.
 void race_campaign_cancel(race_campaign* campaign);
 
-// JSON: {"executions", "accesses", "counts", "findings", "first"} of everything that the campaign has run.
+// JSON: {"executions", "accesses", "cut_short", "counts", "findings", "first"} of everything that the campaign has run.
+// cut_short: executions that ended early with a fault that the plan does not look for; they are not judged.
 char* race_campaign_result(race_campaign* campaign);
 
 void race_campaign_close(race_campaign* campaign);

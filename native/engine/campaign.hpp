@@ -34,6 +34,8 @@ class Campaign {
   const Plan& plan() const { return plan_; }
   std::uint64_t executions() const { return executions_; }
   std::uint64_t accesses() const { return accesses_; }
+  // Those that a fault ended which the plan does not look for: what they would have found is not known.
+  std::uint64_t cut_short() const { return cut_short_; }
   std::uint64_t count(Oracle o) const { return counts_[static_cast<std::size_t>(o)]; }
   std::optional<std::uint64_t> first_finding() const { return first_; }
   // The first of one oracle, by execution; at most the plan's max_findings.
@@ -49,7 +51,7 @@ class Campaign {
   WeakEngine engine_;
   RandomStrategy strategy_;
   std::atomic<bool> cancelled_{false};
-  std::uint64_t executions_ = 0, accesses_ = 0;
+  std::uint64_t executions_ = 0, accesses_ = 0, cut_short_ = 0;
   std::array<std::uint64_t, static_cast<std::size_t>(Oracle::count)> counts_{};
   std::optional<std::uint64_t> first_;
   std::array<std::vector<FindingRecord>, static_cast<std::size_t>(Oracle::count)> findings_;

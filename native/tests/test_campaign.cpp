@@ -237,6 +237,37 @@ TEST_CASE("a value is read as what it is") {
      "frame 0 (page 0 of zspage 0), object 0, pinned");
 }
 
+TEST_CASE("a fault that nobody looks for ends an execution only where it cannot go on, and is counted") {
+  Plan p = freeobj_corruption(256);
+  const auto bit = [](Oracle o) { return 1u << static_cast<unsigned>(o); };
+  Campaign all(p);
+  all.run(0, 10'000);
+  REQUIRE(all.count(Oracle::unlock_of_unlocked) > 0);
+  REQUIRE(all.count(Oracle::free_list) > 0);
+  REQUIRE(all.count(Oracle::oops) > 0);
+  CHECK(all.cut_short() == 0);
+
+  // Without every oracle but one: what it finds is at least what it found first.
+  unsigned more = 0;
+  for (const Oracle o : {Oracle::accounting, Oracle::free_list, Oracle::stale_page, Oracle::garbage_freeobj}) {
+    CAPTURE(info(o).name);
+    p.oracles = bit(o);
+    Campaign one(p);
+    one.run(0, 10'000);
+    CHECK(one.count(o) >= all.count(o));
+    more += one.count(o) > all.count(o) ? 1 : 0;
+    CHECK(one.cut_short() > 0);
+    CHECK(one.count(o) + one.cut_short() < 10'000);
+  }
+  CHECK(more > 0);
+  // Where oopses are looked for, and all that keeps the last check from its end, nothing is cut short.
+  p.oracles = ~(bit(Oracle::unlock_of_unlocked) | bit(Oracle::garbage_freeobj) | bit(Oracle::double_allocation));
+  Campaign most(p);
+  most.run(0, 10'000);
+  CHECK(most.cut_short() == 0);
+  CHECK(found(most) > 0);
+}
+
 TEST_CASE("findings depend on the plan and the number alone") {
   const Plan plan = freeobj_corruption(256);
   Campaign whole(plan);

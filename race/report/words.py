@@ -144,18 +144,23 @@ def shown(document: Document) -> list[str]:
     """What each arm showed, a sentence an arm."""
     sentences = []
     for arm in document.arms:
-        if arm.executions == 0:
+        if arm.judged == 0:
             sentences.append(f"plan {arm.plan}: no execution was completed; nothing is known")
         elif arm.hits:
             found = ", ".join(f"{oracle} {count(n)}" for oracle, n in sorted(arm.counts.items()) if n)
             sentences.append(
-                f"plan {arm.plan}: {count(arm.hits)} of {count(arm.executions)} executions went wrong ({found})"
+                f"plan {arm.plan}: {count(arm.hits)} of {count(arm.judged)} executions went wrong ({found})"
             )
         else:
-            bound = percent(zero_hit_bound(arm.executions))
+            bound = percent(zero_hit_bound(arm.judged))
             sentences.append(
-                f"plan {arm.plan}: nothing went wrong in {count(arm.executions)} random executions; "
+                f"plan {arm.plan}: nothing went wrong in {count(arm.judged)} random executions; "
                 f"at {CONFIDENCE:.0%} confidence less than {bound} of such executions do"
+            )
+        if arm.cut_short:
+            sentences.append(
+                f"plan {arm.plan}: {count(arm.cut_short)} more executions could not go on and are not judged: "
+                "what ended them no enabled oracle looks for"
             )
     return sentences
 
