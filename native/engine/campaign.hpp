@@ -27,7 +27,8 @@ class Campaign {
   // Throws std::invalid_argument if the scenario's set-up, or a plain execution of it in order, finds something.
   explicit Campaign(Plan plan);
 
-  // Runs executions first .. first + count - 1. Returns how many were done: fewer after cancel().
+  // Runs executions first .. first + count - 1. Returns how many were done: fewer after cancel(). Throws std::runtime_error if
+  // one cannot be run; those before it count.
   std::uint64_t run(std::uint64_t first, std::uint64_t count);
   void cancel() { cancelled_.store(true, std::memory_order_relaxed); }
 
@@ -43,6 +44,8 @@ class Campaign {
 
  private:
   const Extent& measure();  // sets the scenario up, and runs it once in order
+  Outcome prepare();
+  Outcome run_one(std::uint64_t k);
   FindingRecord explain(std::uint64_t k, const Outcome& found);
 
   Plan plan_;
