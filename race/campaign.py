@@ -136,6 +136,10 @@ class _Arm:
         try:
             self._run_batches()
             self._merge.write(self.result)
+        except RunError:  # an execution that cannot be run; what the others have still counts
+            self._cancel()
+            self._merge.write(self.result)
+            raise
         except BrokenExecutor:
             self._merge.write(self.result)
             # A signal that meant the whole process group has ended the workers too: no fault of theirs.

@@ -17,6 +17,7 @@ class ArmResult:
     requested: int | None
     executions: int = 0
     accesses: int = 0
+    cut_short: int = 0
     counts: dict[str, int] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     first: int | None = None
@@ -32,6 +33,7 @@ class _Cumulative(msgspec.Struct):
     counts: dict[str, int]
     findings: msgspec.Raw  # decoded once, at the end
     first: int | None = None
+    cut_short: int = 0
 
 
 class Merge:
@@ -66,6 +68,7 @@ class Merge:
     def write(self, arm: ArmResult) -> None:
         arm.executions = self.executions
         arm.accesses = sum(result.accesses for result in self._newest.values())
+        arm.cut_short = sum(result.cut_short for result in self._newest.values())
         arm.counts = self.counts
         arm.first = self.first
         findings = [

@@ -98,21 +98,34 @@ class Campaign:
     """Executions of one scenario under one barrier plan. Results are cumulative."""
 
     def __init__(self, plan_json: bytes) -> None:
-        error = ffi.new("char **")
-        self._campaign = lib.race_campaign_open(plan_json, error)
+        error, wrong_plan = ffi.new("char **"), ffi.new("int *")
+        self._campaign = lib.race_campaign_open(plan_json, error, wrong_plan)
         if self._campaign == ffi.NULL:
-            raise InputError(_take_error(error, "the engine refused the plan"))
+            if wrong_plan[0]:
+                raise InputError(_take_error(error, "the engine refused the plan"))
+            raise RunError(_take_error(error, "the engine cannot open the plan"))
 
     def run(self, first: int, count: int) -> int:
-        """Runs executions first to first + count - 1, without the GIL. Returns how many: all, unless cancelled."""
-        return int(lib.race_campaign_run(self._campaign, first, count))
+        """Runs executions first to first + count - 1, without the GIL. Returns how many: all, unless cancelled.
+
+        One that cannot be run is a RunError; those before it are in the result.
+        """
+        error = ffi.new("char **")
+        done = int(lib.race_campaign_run(self._campaign, first, count, error))
+        if error[0] != ffi.NULL:
+            raise RunError(_take(error[0]).decode(errors="replace"))
+        return done
 
     def cancel(self) -> None:
         """Makes `run` return soon; from another thread."""
         lib.race_campaign_cancel(self._campaign)
 
     def result(self) -> bytes:
-        return _take(lib.race_campaign_result(self._campaign))
+        error = ffi.new("char **")
+        text = lib.race_campaign_result(self._campaign, error)
+        if text == ffi.NULL:
+            raise RunError(_take_error(error, "the engine has no result"))
+        return _take(text)
 
     def close(self) -> None:
         lib.race_campaign_close(self._campaign)

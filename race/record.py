@@ -90,17 +90,19 @@ def _scenario(scenario: Scenario) -> ScenarioRecord:
 
 
 def _arm(arm: ArmResult, sites: Strengths) -> Arm:
+    judged = arm.executions - arm.cut_short
     return Arm(
         plan=arm.plan,
         sites=dict(sorted(sites.items())),
         executions=arm.executions,
         requested=arm.requested,
         counts=arm.counts,
-        total=stats.interval(sum(arm.counts.values()), arm.executions),
-        rates={oracle: stats.interval(n, arm.executions) for oracle, n in arm.counts.items()},
+        total=stats.interval(sum(arm.counts.values()), judged),
+        rates={oracle: stats.interval(n, judged) for oracle, n in arm.counts.items()},
         first=arm.first,
         findings=arm.findings,
         accesses=arm.accesses,
+        cut_short=arm.cut_short,
     )
 
 
@@ -111,6 +113,6 @@ def _differences(arms: Sequence[Arm]) -> list[Difference]:
         base = arms[0]
         for oracle in [ANY, *sorted(base.counts.keys() | other.counts.keys())]:
             a, b = (arm.hits if oracle == ANY else arm.counts.get(oracle, 0) for arm in (base, other))
-            p = stats.fisher(a, base.executions, b, other.executions)
+            p = stats.fisher(a, base.judged, b, other.judged)
             found.append(Difference(plans=(base.plan, other.plan), oracle=oracle, p_value=p))
     return found

@@ -37,11 +37,13 @@ class Finding(msgspec.Struct, kw_only=True, omit_defaults=True):
     function: str = ""
     site: str = ""
     zspage: str = ""
+    size_class: str = ""  # index and size
     object: int | None = None
-    value: str = ""  # hex
-    value_kind: str = ""  # poison, payload, handle, link, sentinel, other
+    value: str = ""  # hex; a count is decimal, a fullness group a name
+    value_kind: str = ""  # poison, payload, handle, link, sentinel, location, flags, address, other; "": a number
+    expected: str = ""  # what the value should have been, written as the value is
     origin: str = ""  # where the value came from, in words
-    newest: str = ""  # hex: what the same word held at that moment for a CPU that saw everything
+    newest: str = ""  # as the value: what the same word held at that moment for a CPU that saw everything
     written_by: str = ""  # who wrote the newest value, and when
     trace: list[str] = []  # the steps that matter, one line each; only for the first findings of an arm
 
@@ -78,12 +80,18 @@ class Arm(msgspec.Struct, kw_only=True):
     first: Count | None = None  # number of the first execution with a finding
     findings: list[Finding] = []  # the first ones, by number
     accesses: Count = 0  # simulated accesses, all executions
+    cut_short: Count = 0  # executions that a fault ended which no enabled oracle looks for: they were not judged
     expectation: Expectation | None = None  # None: of this plan nothing is expected, so it is not judged
 
     @property
     def hits(self) -> int:
         """Executions with a finding: an execution ends with its first."""
         return sum(self.counts.values())
+
+    @property
+    def judged(self) -> int:
+        """Executions that ended with a finding or went through every check."""
+        return self.executions - self.cut_short
 
 
 class Difference(msgspec.Struct, kw_only=True):

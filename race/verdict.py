@@ -125,7 +125,7 @@ def _judge_arm(this: Judged, others: Sequence[Arm], situation: Situation) -> tup
     missing = [name for name in expected.find if not _count(arm, name)]
     if missing:
         what = _either(missing)
-        if arm.executions < MIN_EXECUTIONS:
+        if arm.judged < MIN_EXECUTIONS:
             return None, f"{what} was expected and not found in {_executions(arm)}, {TOO_FEW}"
         if situation.interrupted or situation.error:
             return None, f"{what} was expected and not found before the run ended"
@@ -141,7 +141,7 @@ def _judge_clean(
     """The arm did not find any of these oracles. Does that say anything?"""
     what = f"{'nothing' if ANY in oracles else _either(oracles)} found in {_executions(arm)}"
     what = what if ANY in oracles else f"no {what}"
-    if arm.executions < MIN_EXECUTIONS:
+    if arm.judged < MIN_EXECUTIONS:
         return None, f"{what}, {TOO_FEW}"
     if not situation.can_fail:
         return True, f"{what}{suffix} under model {situation.model}"
@@ -165,7 +165,7 @@ def _no_control(others: Sequence[Arm], situation: Situation) -> str:
 
 def _p_value(arm: Arm, other: Arm, oracles: Sequence[str]) -> float:
     hits = max(_count(other, name) for name in oracles)
-    return stats.fisher(0, arm.executions, hits, other.executions)
+    return stats.fisher(0, arm.judged, hits, other.judged)
 
 
 def _count(arm: Arm, oracle: str) -> int:
@@ -182,12 +182,12 @@ def _either(names: Sequence[str]) -> str:
 
 
 def _executions(arm: Arm) -> str:
-    return f"{arm.executions:,} execution{'' if arm.executions == 1 else 's'}"
+    return f"{arm.judged:,} execution{'' if arm.judged == 1 else 's'}"
 
 
 def _not_shown(judged: Sequence[Judged], situation: Situation) -> Iterable[str]:
     for this in judged:
-        n = this.arm.executions
+        n = this.arm.judged
         if n and not this.arm.hits:
             yield (
                 f"plan {this.arm.plan}: that no execution can fail; that none did in {n:,} leaves a chance of up to "

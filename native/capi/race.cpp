@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <new>
 #include <nlohmann/json.hpp>
+#include <stdexcept>
 
 #include "capi/litmus_program.hpp"
 #include "capi/plan.hpp"
@@ -32,24 +34,37 @@ char* copy(const std::string& text) {
   return out;
 }
 
-// No exception may leave the library: its message goes to *error, and the caller gets null or 0.
+// No exception may leave the library: its message goes to *error, and the caller gets 0 or null. *input: whether it is the
+// caller's input that is wrong.
 template <class F>
-auto guarded(char** error, F make) -> decltype(make()) {
+auto guarded(char** error, int* input, F make) -> decltype(make()) {
+  const auto failed = [&](const char* what, bool wrong_input) -> decltype(make()) {
+    if (error != nullptr) *error = copy(what);
+    if (input != nullptr) *input = wrong_input ? 1 : 0;
+    return {};
+  };
   if (error != nullptr) *error = nullptr;
+  if (input != nullptr) *input = 0;
   try {
     return make();
+  } catch (const std::invalid_argument& e) {
+    return failed(e.what(), true);
+  } catch (const std::bad_alloc&) {
+    return failed("out of memory", false);
   } catch (const std::exception& e) {
-    if (error != nullptr) *error = copy(e.what());
-    return {};
+    return failed(e.what(), false);
+  } catch (...) {
+    return failed("an unknown exception", false);
   }
 }
 
 ordered_json finding_json(const race::FindingRecord& f, bool with_trace) {
   ordered_json j{{"execution", f.execution}, {"oracle", info(f.oracle).name}, {"message", f.message}};
   const std::pair<const char*, const std::string*> texts[] = {
-      {"thread", &f.thread}, {"function", &f.function}, {"site", &f.site},
-      {"zspage", &f.zspage}, {"value", &f.value},       {"value_kind", &f.value_kind},
-      {"origin", &f.origin}, {"newest", &f.newest},     {"written_by", &f.written_by}};
+      {"thread", &f.thread},         {"function", &f.function},     {"site", &f.site},
+      {"zspage", &f.zspage},         {"size_class", &f.size_class}, {"value", &f.value},
+      {"value_kind", &f.value_kind}, {"expected", &f.expected},     {"origin", &f.origin},
+      {"newest", &f.newest},         {"written_by", &f.written_by}};
   for (const auto& [key, text] : texts)
     if (!text->empty()) j[key] = *text;
   if (f.object >= 0) j["object"] = f.object;
@@ -62,28 +77,32 @@ ordered_json finding_json(const race::FindingRecord& f, bool with_trace) {
 const char* race_version(void) { return RACE_VERSION; }
 
 char* race_sites(void) {
-  std::vector<race::Site> all(race::sites().all().begin() + 1, race::sites().all().end());
-  std::sort(all.begin(), all.end(), [](const race::Site& a, const race::Site& b) { return a.name < b.name; });
-  ordered_json list = ordered_json::array();
-  for (const race::Site& s : all)
-    list.push_back({{"name", s.name},
-                    {"primitive", info(s.primitive).name},
-                    {"side", info(s.primitive).side == race::Side::lock ? "lock" : "unlock"},
-                    {"default", name(info(s.primitive).arm64)},
-                    {"protects", s.protects},
-                    {"file", "native/" + std::string(s.file)},
-                    {"line", s.line}});
-  return copy(list.dump());
+  return guarded(nullptr, nullptr, [] {
+    std::vector<race::Site> all(race::sites().all().begin() + 1, race::sites().all().end());
+    std::sort(all.begin(), all.end(), [](const race::Site& a, const race::Site& b) { return a.name < b.name; });
+    ordered_json list = ordered_json::array();
+    for (const race::Site& s : all)
+      list.push_back({{"name", s.name},
+                      {"primitive", info(s.primitive).name},
+                      {"side", info(s.primitive).side == race::Side::lock ? "lock" : "unlock"},
+                      {"default", name(info(s.primitive).arm64)},
+                      {"protects", s.protects},
+                      {"file", "native/" + std::string(s.file)},
+                      {"line", s.line}});
+    return copy(list.dump());
+  });
 }
 
 char* race_oracles(void) {
-  ordered_json list = ordered_json::array();
-  for (const race::OracleInfo& o : race::oracles) list.push_back({{"name", o.name}, {"meaning", o.meaning}});
-  return copy(list.dump());
+  return guarded(nullptr, nullptr, [] {
+    ordered_json list = ordered_json::array();
+    for (const race::OracleInfo& o : race::oracles) list.push_back({{"name", o.name}, {"meaning", o.meaning}});
+    return copy(list.dump());
+  });
 }
 
 char* race_geometry(unsigned page_size, char** error) {
-  return guarded(error, [&] {
+  return guarded(error, nullptr, [&] {
     const race::zsmalloc::Geometry geometry(page_size);
     ordered_json list = ordered_json::array();
     for (const auto& c : geometry.classes())
@@ -97,16 +116,19 @@ char* race_geometry(unsigned page_size, char** error) {
   });
 }
 
-race_campaign* race_campaign_open(const char* plan_json, char** error) {
-  return guarded(error, [&] { return new race_campaign{race::Campaign(race::parse_plan(plan_json))}; });
+race_campaign* race_campaign_open(const char* plan_json, char** error, int* wrong_plan) {
+  return guarded(error, wrong_plan, [&] { return new race_campaign{race::Campaign(race::parse_plan(plan_json))}; });
 }
 
-uint64_t race_campaign_run(race_campaign* c, uint64_t first, uint64_t count) { return c->campaign.run(first, count); }
+uint64_t race_campaign_run(race_campaign* c, uint64_t first, uint64_t count, char** error) {
+  return guarded(error, nullptr, [&] { return c->campaign.run(first, count); });
+}
 
 void race_campaign_cancel(race_campaign* c) { c->campaign.cancel(); }
 
-char* race_campaign_result(race_campaign* c) {
-  const race::Campaign& campaign = c->campaign;
+namespace {
+
+char* result_of(const race::Campaign& campaign) {
   ordered_json counts = ordered_json::object();
   for (std::size_t o = 0; o < race::oracles.size(); ++o)
     if (const auto n = campaign.count(static_cast<race::Oracle>(o)); n != 0)
@@ -122,6 +144,7 @@ char* race_campaign_result(race_campaign* c) {
   for (const auto& [f, with_trace] : kept) findings.push_back(finding_json(*f, with_trace));
   ordered_json result{{"executions", campaign.executions()},
                       {"accesses", campaign.accesses()},
+                      {"cut_short", campaign.cut_short()},
                       {"counts", counts},
                       {"findings", findings},
                       {"first", nullptr}};
@@ -129,14 +152,20 @@ char* race_campaign_result(race_campaign* c) {
   return copy(result.dump());
 }
 
+}  // namespace
+
+char* race_campaign_result(race_campaign* c, char** error) {
+  return guarded(error, nullptr, [&] { return result_of(c->campaign); });
+}
+
 void race_campaign_close(race_campaign* c) { delete c; }
 
 race_litmus* race_litmus_open(const char* program_json, char** error) {
-  return guarded(error, [&] { return new race_litmus{race::litmus::Runner(race::parse_litmus(program_json))}; });
+  return guarded(error, nullptr, [&] { return new race_litmus{race::litmus::Runner(race::parse_litmus(program_json))}; });
 }
 
 uint64_t race_litmus_run(race_litmus* l, uint64_t first, uint64_t count, char** error) {
-  return guarded(error, [&] { return l->runner.run(first, count); });
+  return guarded(error, nullptr, [&] { return l->runner.run(first, count); });
 }
 
 void race_litmus_cancel(race_litmus* l) { l->runner.cancel(); }

@@ -21,17 +21,20 @@ char* race_oracles(void);
 // that zs_malloc serves from the class. NULL, and a message in *error, if the page size is impossible.
 char* race_geometry(unsigned page_size, char** error);
 
-// NULL, and a message in *error, if the plan is wrong.
-race_campaign* race_campaign_open(const char* plan_json, char** error);
+// NULL, and a message in *error, if it cannot be opened. *wrong_plan is 1 if that is the plan's fault, else 0.
+race_campaign* race_campaign_open(const char* plan_json, char** error, int* wrong_plan);
 
-// Runs executions first to first + count - 1. Returns how many were done: fewer after a cancel.
-uint64_t race_campaign_run(race_campaign* campaign, uint64_t first, uint64_t count);
+// Runs executions first to first + count - 1. Returns how many were done: fewer after a cancel. If one cannot be run, 0 and a
+// message in *error, else NULL there; those before it are in the result.
+uint64_t race_campaign_run(race_campaign* campaign, uint64_t first, uint64_t count, char** error);
 
 // May be called from another thread or a signal handler.
 void race_campaign_cancel(race_campaign* campaign);
 
-// JSON: {"executions", "accesses", "counts", "findings", "first"} of everything that the campaign has run.
-char* race_campaign_result(race_campaign* campaign);
+// JSON: {"executions", "accesses", "cut_short", "counts", "findings", "first"} of everything that the campaign has run.
+// cut_short: executions that ended early with a fault that the plan does not look for; they are not judged. NULL, and a message
+// in *error, if there is no result.
+char* race_campaign_result(race_campaign* campaign, char** error);
 
 void race_campaign_close(race_campaign* campaign);
 

@@ -1,6 +1,7 @@
 #include "engine/campaign.hpp"
 
 #include <algorithm>
+#include <new>
 #include <stdexcept>
 
 #include "engine/explain.hpp"
@@ -14,6 +15,18 @@ namespace {
                               o.fault.what + " (in " + o.function + ')');
 }
 
+// For as long as this lives, whatever is thrown.
+class Tracing {
+ public:
+  Tracing(weak::Machine& machine, weak::Trace& trace) : machine_(machine) { machine_.trace = &trace; }
+  ~Tracing() { machine_.trace = nullptr; }
+  Tracing(const Tracing&) = delete;
+  Tracing& operator=(const Tracing&) = delete;
+
+ private:
+  weak::Machine& machine_;
+};
+
 }  // namespace
 
 Campaign::Campaign(Plan plan)
@@ -26,21 +39,34 @@ Campaign::Campaign(Plan plan)
 const Extent& Campaign::measure() {
   // The set-up is no part of the question: it runs with the kernel's own barriers.
   machine_.plan = BarrierPlan::arm64();
-  const Outcome o = engine_.prepare(plan_.seed);
+  machine_.judged = plan_.oracles;
+  const Outcome o = prepare();
   machine_.plan = plan_.barriers;
   if (!engine_.is_set_up()) broken("the set-up", o);
   if (o.failed) broken("the scenario, run in order with every barrier,", o);
   return engine_.extent();
 }
 
+Outcome Campaign::prepare() {
+  try {
+    return engine_.prepare(plan_.seed);
+  } catch (const std::bad_alloc&) {
+    throw std::runtime_error("the scenario, run once in order, needs more memory than there is");
+  }
+}
+
 std::uint64_t Campaign::run(std::uint64_t first, std::uint64_t count) {
   std::uint64_t done = 0;
   for (; done < count && !cancelled_.load(std::memory_order_relaxed); ++done) {
     const std::uint64_t k = first + done;
-    const Outcome o = engine_.run(strategy_, strategy_.begin(k));
+    const Outcome o = run_one(k);
     ++executions_;
     accesses_ += machine_.accesses();
-    if (!o.failed || !plan_.enabled(o.fault.oracle)) continue;
+    if (!o.failed) continue;
+    if (!plan_.enabled(o.fault.oracle)) {
+      ++cut_short_;
+      continue;
+    }
     ++counts_[static_cast<std::size_t>(o.fault.oracle)];
     first_ = std::min(first_.value_or(k), k);
     auto& kept = findings_[static_cast<std::size_t>(o.fault.oracle)];
@@ -53,12 +79,22 @@ std::uint64_t Campaign::run(std::uint64_t first, std::uint64_t count) {
   return done;
 }
 
+// What the program itself throws, out of memory for one, says which execution it was.
+Outcome Campaign::run_one(std::uint64_t k) {
+  try {
+    return engine_.run(strategy_, strategy_.begin(k));
+  } catch (const std::bad_alloc&) {
+    throw std::runtime_error("execution " + std::to_string(k) + ": out of memory");
+  } catch (const std::exception& e) {
+    throw std::runtime_error("execution " + std::to_string(k) + ": " + e.what());
+  }
+}
+
 // Runs the execution again with a trace, and reads from it what happened.
 FindingRecord Campaign::explain(std::uint64_t k, const Outcome& found) {
   weak::Trace trace;
-  machine_.trace = &trace;
-  const Outcome again = engine_.run(strategy_, strategy_.begin(k));
-  machine_.trace = nullptr;
+  const Tracing tracing(machine_, trace);
+  const Outcome again = run_one(k);
   if (!again.failed || again.fault.oracle != found.fault.oracle)
     throw std::logic_error("execution " + std::to_string(k) + " is not reproducible");
   FindingRecord f = Explain(machine_, scenario_, trace).record(again);

@@ -16,7 +16,8 @@ namespace race {
 struct FindingRecord {
   std::uint64_t execution = 0;
   Oracle oracle{};
-  std::string message, thread, function, site, zspage, value, value_kind, origin, newest, written_by;
+  std::string message, thread, function, site, zspage, size_class, value, value_kind, expected, origin, newest,
+      written_by;
   std::int64_t object = -1;
   std::vector<std::string> trace;
 };
@@ -26,13 +27,16 @@ class Campaign {
   // Throws std::invalid_argument if the scenario's set-up, or a plain execution of it in order, finds something.
   explicit Campaign(Plan plan);
 
-  // Runs executions first .. first + count - 1. Returns how many were done: fewer after cancel().
+  // Runs executions first .. first + count - 1. Returns how many were done: fewer after cancel(). Throws std::runtime_error if
+  // one cannot be run; those before it count.
   std::uint64_t run(std::uint64_t first, std::uint64_t count);
   void cancel() { cancelled_.store(true, std::memory_order_relaxed); }
 
   const Plan& plan() const { return plan_; }
   std::uint64_t executions() const { return executions_; }
   std::uint64_t accesses() const { return accesses_; }
+  // Those that a fault ended which the plan does not look for: what they would have found is not known.
+  std::uint64_t cut_short() const { return cut_short_; }
   std::uint64_t count(Oracle o) const { return counts_[static_cast<std::size_t>(o)]; }
   std::optional<std::uint64_t> first_finding() const { return first_; }
   // The first of one oracle, by execution; at most the plan's max_findings.
@@ -40,6 +44,8 @@ class Campaign {
 
  private:
   const Extent& measure();  // sets the scenario up, and runs it once in order
+  Outcome prepare();
+  Outcome run_one(std::uint64_t k);
   FindingRecord explain(std::uint64_t k, const Outcome& found);
 
   Plan plan_;
@@ -48,7 +54,7 @@ class Campaign {
   WeakEngine engine_;
   RandomStrategy strategy_;
   std::atomic<bool> cancelled_{false};
-  std::uint64_t executions_ = 0, accesses_ = 0;
+  std::uint64_t executions_ = 0, accesses_ = 0, cut_short_ = 0;
   std::array<std::uint64_t, static_cast<std::size_t>(Oracle::count)> counts_{};
   std::optional<std::uint64_t> first_;
   std::array<std::vector<FindingRecord>, static_cast<std::size_t>(Oracle::count)> findings_;

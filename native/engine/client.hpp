@@ -108,12 +108,14 @@ class Client {
         const std::uint64_t seen = M::known(word.load());
         if (seen == payload(slot, s.version, w)) return;
         const Place at = place(s.handle);
-        M::fail({.oracle = Oracle::stale_object,
-                 .what = "an object's payload is not what its owner wrote last",
-                 .zspage = at.zspage,
-                 .object = at.object,
-                 .value = seen,
-                 .where = M::address_of(word)});
+        report<M>({.oracle = Oracle::stale_object,
+                   .what = "an object's payload is not what its owner wrote last",
+                   .zspage = at.zspage,
+                   .object = at.object,
+                   .value = seen,
+                   .where = M::address_of(word),
+                   .kind = ValueKind::content,
+                   .expected = payload(slot, s.version, w)});
       });
     if (mode != zsmalloc::MapMode::read_only) {
       ++s.version;

@@ -34,7 +34,7 @@ std::uint64_t at(F S::* field, std::uint64_t plus = 0) {
 }
 
 std::string zspage_field(std::uint64_t offset) {
-  static const std::array<Field, 7> fields{{{at(&ZspageType::meta), "meta (fullness, class, isolated, magic)"},
+  static const std::array<Field, 7> fields{{{at(&ZspageType::meta), "bit-fields"},
                                             {at(&ZspageType::inuse), "inuse"},
                                             {at(&ZspageType::freeobj), "freeobj"},
                                             {at(&ZspageType::first_page), "first_page"},
@@ -44,12 +44,23 @@ std::string zspage_field(std::uint64_t offset) {
   return field_name<ZspageType>(offset, fields);
 }
 
+constexpr const char* group_names[] = {"EMPTY", "ALMOST_EMPTY", "ALMOST_FULL", "FULL"};
+
+std::string group_name(std::uint64_t group) {
+  return group < zsmalloc::fullness_groups ? std::string("ZS_") + group_names[group] : std::to_string(group);
+}
+
+std::string stat_name(std::uint64_t stat) {
+  if (stat < zsmalloc::fullness_groups) return std::string("CLASS_") + group_names[stat];
+  return stat == zsmalloc::obj_allocated ? "OBJ_ALLOCATED" : "OBJ_USED";
+}
+
 std::string class_field(std::uint64_t offset) {
   const std::uint64_t lists = at(&ClassType::fullness_list);
   const std::uint64_t stats = at(&ClassType::stats);
-  if (offset >= stats) return "stats[" + std::to_string((offset - stats) / 8) + ']';
+  if (offset >= stats) return "counter " + stat_name((offset - stats) / 8);
   if (offset < lists) return offset == 0 ? "lock.next" : "lock.owner";
-  return "fullness_list[" + std::to_string((offset - lists) / 16) + ((offset - lists) % 16 == 0 ? "].next" : "].prev");
+  return "fullness_list[" + group_name((offset - lists) / 16) + ((offset - lists) % 16 == 0 ? "].next" : "].prev");
 }
 
 std::string page_field(std::uint64_t offset) {
@@ -106,13 +117,39 @@ std::string Describe::zspage(std::uint64_t address) const {
                                                              : "no zspage, at " + hex(address);
 }
 
-std::uint32_t Describe::objects(std::uint64_t zspage) const {
+std::int32_t Describe::slot_of(std::uint64_t zspage) const {
   const weak::Region* r = machine_.region(zspage);
-  if (r == nullptr || std::strcmp(r->name, "zspage") != 0) return 0;
+  if (r == nullptr || std::strcmp(r->name, "zspage") != 0) return -1;
   const auto meta = machine_.peek_issued(M::address_of(M::ptr<ZspageType>(zspage, 0, 0)[&ZspageType::meta]));
   const auto slot = static_cast<std::uint32_t>(meta >> zsmalloc::Meta::class_shift & zsmalloc::Meta::class_mask);
+  return slot < scenario_.zs().geometry().slots() ? static_cast<std::int32_t>(slot) : -1;
+}
+
+std::uint32_t Describe::objects(std::uint64_t zspage) const {
+  const std::int32_t slot = slot_of(zspage);
+  return slot < 0 ? 0 : scenario_.zs().geometry().at_slot(static_cast<std::uint32_t>(slot)).objects;
+}
+
+std::string Describe::size_class(std::int32_t slot) const {
   const auto& geometry = scenario_.zs().geometry();
-  return slot < geometry.slots() ? geometry.at_slot(slot).objects : 0;
+  if (slot < 0 || static_cast<std::uint32_t>(slot) >= geometry.slots()) return "";
+  const auto& c = geometry.at_slot(static_cast<std::uint32_t>(slot));
+  return "class " + std::to_string(c.index) + " (" + std::to_string(c.size) + " bytes)";
+}
+
+std::int32_t Describe::frame_of(std::uint64_t address) const {
+  const weak::Region* r = machine_.region(address);
+  if (r == nullptr || std::strcmp(r->name, "memory") != 0) return -1;
+  const std::uint64_t word = ((address - weak::Machine::address_base) >> 3) - r->first;
+  return static_cast<std::int32_t>(word / (scenario_.zs().geometry().page_size() / 8));
+}
+
+std::int32_t Describe::class_lock_of(std::uint64_t address) const {
+  const weak::Region* r = machine_.region(address);
+  if (r == nullptr || std::strcmp(r->name, "size_class") != 0) return -1;
+  const std::uint64_t offset = address - weak::Machine::address_base - 8ull * r->first;
+  if (offset >= at(&ClassType::fullness_list)) return -1;
+  return static_cast<std::int32_t>(scenario_.zs().geometry().classes()[r->serial].index);
 }
 
 std::string Describe::word(std::uint64_t address) const {
@@ -128,37 +165,98 @@ std::string Describe::word(std::uint64_t address) const {
   if (name == "handle") return "handle " + std::to_string(r->serial);
   if (name == "map_area") return "map buffer of CPU " + std::to_string(r->serial) + " word " + std::to_string(word);
   if (name == "size_class")
-    return class_field(offset) + " of class " + std::to_string(scenario_.zs().geometry().classes()[r->serial].size);
+    return class_field(offset) + " of class " + std::to_string(scenario_.zs().geometry().classes()[r->serial].index);
   if (name != "memory") return name + ' ' + std::to_string(r->serial) + " word " + std::to_string(word);
 
   const auto& geometry = scenario_.zs().geometry();
-  const auto f = static_cast<std::uint32_t>(word / (geometry.page_size() / 8));
+  const auto f = static_cast<std::uint32_t>(frame_of(address));
   const auto in_page = static_cast<std::uint32_t>(word % (geometry.page_size() / 8));
-  std::string text = frame(f) + " word " + std::to_string(in_page);
-  const FramePlace at = place(f);
-  if (at.zspage == 0 || objects(at.zspage) == 0) return text;
-  const auto meta = machine_.peek_issued(M::address_of(M::ptr<ZspageType>(at.zspage, 0, 0)[&ZspageType::meta]));
-  const auto slot = static_cast<std::uint32_t>(meta >> zsmalloc::Meta::class_shift & zsmalloc::Meta::class_mask);
-  const auto& c = geometry.at_slot(slot);
-  const std::uint32_t byte = at.page * geometry.page_size() + in_page * 8;
-  if (byte % c.size == 0 && byte / c.size < c.objects) text += ", the link of object " + std::to_string(byte / c.size);
-  return text;
+  const std::string text = frame(f) + " word " + std::to_string(in_page);
+  const std::int32_t object = object_at(address);
+  return object < 0 ? text : text + ", the link of object " + std::to_string(object);
 }
 
+std::int32_t Describe::object_at(std::uint64_t address) const {
+  const std::int32_t f = frame_of(address);
+  if (f < 0) return -1;
+  const FramePlace at = place(static_cast<std::uint32_t>(f));
+  const std::int32_t slot = slot_of(at.zspage);
+  if (slot < 0) return -1;
+  const auto& geometry = scenario_.zs().geometry();
+  const auto& c = geometry.at_slot(static_cast<std::uint32_t>(slot));
+  const std::uint64_t start = scenario_.pages().memory().bits();
+  const auto in_page = static_cast<std::uint32_t>((address - start) % geometry.page_size());
+  const std::uint32_t byte = at.page * geometry.page_size() + in_page;
+  return byte % c.size == 0 && byte / c.size < c.objects ? static_cast<std::int32_t>(byte / c.size) : -1;
+}
+
+// What a 32-bit freeobj is, read as the bits that a link leaves in it.
 Describe::Value Describe::freeobj(std::uint32_t v, std::uint32_t objects) const {
+  const std::string text = hex(v);
   if (const auto p = kernel::read_poison(v); p.is_poison && p.frame < scenario_.pages().frames())
-    return {"poison", "poison of " + frame(p.frame) + " word " + std::to_string(p.word)};
+    return {text, "poison", "poison of " + frame(p.frame) + " word " + std::to_string(p.word)};
   if (const auto p = read_payload(v); p.is_payload)
-    return {"payload", "payload of slot " + std::to_string(p.slot) + " version " + std::to_string(p.version) +
-                           " word " + std::to_string(p.word)};
-  if (zsmalloc::is_end_marker(v)) return {"sentinel", "an end marker"};
+    return {text, "payload",
+            "payload of slot " + std::to_string(p.slot) + " version " + std::to_string(p.version) + " word " +
+                std::to_string(p.word)};
+  if (zsmalloc::is_end_marker(v)) return {text, "sentinel", "an end marker"};
   // A header is handle | 1; a link keeps bits 1 to 32 of it.
   const std::uint64_t handle = weak::Machine::address_base | std::uint64_t{v} << 1;
   if (const weak::Region* r = machine_.region(handle); r != nullptr && std::strcmp(r->name, "handle") == 0)
-    return {"handle", "the header of an allocated object: handle " + std::to_string(r->serial)};
-  if (v < objects) return {"link", "object " + std::to_string(v)};
-  if (v < 8192) return {"link", "object " + std::to_string(v) + " of a zspage with more objects"};
-  return {"other", "no pattern that this program writes"};
+    return {text, "handle", "the header of an allocated object: handle " + std::to_string(r->serial)};
+  if (v < objects) return {text, "link", "object " + std::to_string(v)};
+  if (v < 8192) return {text, "link", "object " + std::to_string(v) + " of a zspage with more objects"};
+  return {text, "other", "no pattern that this program writes"};
+}
+
+// The whole word: only a link is shifted, and a header still has its tag.
+Describe::Value Describe::object_word(std::uint64_t v, std::uint32_t objects) const {
+  if ((v & zsmalloc::obj_allocated_tag) != 0) {
+    const weak::Region* r = machine_.region(v & ~zsmalloc::obj_allocated_tag);
+    if (r != nullptr && std::strcmp(r->name, "handle") == 0)
+      return {hex(v), "handle", "the header of an allocated object: handle " + std::to_string(r->serial)};
+    return {hex(v), "other", "no pattern that this program writes"};
+  }
+  // Poison and payload have a mark in the bits that freeobj does not keep; all ones there are the end of a new list.
+  const std::uint64_t top = v >> 33, ends = ~std::uint64_t{0} >> 33;
+  const bool marked = top == kernel::poison_top >> 33 || top == payload(0, 0, 0) >> 33;
+  Value value = top == 0 || top == ends || marked
+                    ? freeobj(static_cast<std::uint32_t>(v >> zsmalloc::obj_tag_bits), objects)
+                    : Value{"", "other", "no pattern that this program writes"};
+  value.text = hex(v);
+  return value;
+}
+
+Describe::Value Describe::value(ValueKind kind, std::uint64_t v, std::uint32_t objects) const {
+  using zsmalloc::Meta;
+  switch (kind) {
+    case ValueKind::none: return {};
+    case ValueKind::number: return {std::to_string(v), "", ""};
+    case ValueKind::group: return {group_name(v), "", ""};
+    case ValueKind::bits: return {hex(v), "flags", ""};
+    case ValueKind::freeobj: return freeobj(static_cast<std::uint32_t>(v), objects);
+    case ValueKind::object_word: return object_word(v, objects);
+    case ValueKind::content: {
+      Value value = object_word(v, objects);
+      return value.kind == "poison" || value.kind == "payload" ? value : Value{hex(v), "", ""};
+    }
+    case ValueKind::handle_word: {
+      const auto at = scenario_.zs().obj_to_location(v);
+      const std::uint64_t f = (at.page.bits() - scenario_.pages().frame(0).bits()) / M::ptr<PageType>::size;
+      if (f >= scenario_.pages().frames()) return {hex(v), "other", "no place that this program writes"};
+      return {hex(v), "location",
+              frame(static_cast<std::uint32_t>(f)) + ", object " + std::to_string(at.index.bits()) +
+                  ((v & zsmalloc::handle_pin_bit) != 0 ? ", pinned" : ", not pinned")};
+    }
+    case ValueKind::meta:
+      return {hex(v), "flags",
+              group_name(v >> Meta::fullness_shift & Meta::fullness_mask) + ", class " +
+                  std::to_string(v >> Meta::class_shift & Meta::class_mask) + ", isolated " +
+                  std::to_string(v >> Meta::isolated_shift & Meta::isolated_mask) + ", magic " +
+                  hex(v >> Meta::magic_shift & Meta::magic_mask)};
+    case ValueKind::address: return {hex(v), "address", machine_.region(v) != nullptr ? word(v) : ""};
+  }
+  return {};
 }
 
 }  // namespace race

@@ -15,17 +15,25 @@ class Describe {
   std::string word(std::uint64_t address) const;
   std::string zspage(std::uint64_t address) const;  // "zspage 0"; empty if the address is 0
 
+  std::string size_class(std::int32_t slot) const;  // "class 168 (2720 bytes)"; empty if there is none
+  std::string frame(std::uint32_t f) const;         // "frame 5 (page 1 of zspage 0)"
+
   struct Value {
-    std::string kind;    // poison, payload, handle, link, sentinel, other
-    std::string origin;  // in words
+    std::string text;  // the number: decimal for what is counted, else hex
+    std::string kind;  // poison, payload, handle, link, sentinel, location, flags, address, other; empty: only a number
+    std::string meaning;
   };
-  // What a 32-bit freeobj is, read as the bits that a link leaves in it.
-  Value freeobj(std::uint32_t v, std::uint32_t objects) const;
-  // Number of objects of the zspage at this address, 0 if it is none.
-  std::uint32_t objects(std::uint64_t zspage) const;
+  // A fault's value, read as what it is. objects: how many the zspage has that it belongs to.
+  Value value(ValueKind kind, std::uint64_t v, std::uint32_t objects) const;
+  std::int32_t slot_of(std::uint64_t zspage) const;         // the zspage's size class; -1: this is no zspage
+  std::uint32_t objects(std::uint64_t zspage) const;        // how many it has; 0: this is no zspage
+  std::int32_t frame_of(std::uint64_t address) const;       // the frame that the word lies in; -1: none
+  std::int32_t object_at(std::uint64_t address) const;      // the object whose first word it is; -1: none
+  std::int32_t class_lock_of(std::uint64_t address) const;  // the size class whose lock the word is part of; -1: none
 
  private:
-  std::string frame(std::uint32_t f) const;
+  Value freeobj(std::uint32_t v, std::uint32_t objects) const;
+  Value object_word(std::uint64_t v, std::uint32_t objects) const;
   struct FramePlace {
     std::uint64_t zspage = 0;
     std::uint32_t page = 0;

@@ -1,7 +1,5 @@
 #include "engine/explain.hpp"
 
-#include <cstdio>
-
 namespace race {
 
 using Kind = weak::Event::Kind;
@@ -20,6 +18,16 @@ std::uint32_t Explain::newest_store(std::uint64_t address, std::uint32_t before)
   return 0;
 }
 
+std::uint32_t Explain::last_committed(std::uint64_t address) const {
+  for (auto n = static_cast<std::uint32_t>(trace_.events.size()); n-- > 1;) {
+    const Event& e = trace_.events[n];
+    if (e.address != address) continue;
+    if (e.kind == Kind::commit) return e.issue;
+    if (writes(e) && !e.held) return n;
+  }
+  return 0;
+}
+
 std::uint32_t Explain::commit_of(std::uint32_t store) const {
   for (std::uint32_t n = store + 1; n < trace_.events.size(); ++n)
     if (trace_.events[n].kind == Kind::commit && trace_.events[n].issue == store) return n;
@@ -27,49 +35,98 @@ std::uint32_t Explain::commit_of(std::uint32_t store) const {
 }
 
 std::uint32_t Explain::culprit(const Outcome& o) const {
-  const auto last = static_cast<std::uint32_t>(trace_.events.size() - 1);
-  for (std::uint32_t n = last; n > 0; --n) {
+  const Fault& f = o.fault;
+  // Nobody loaded where the lock was looked at from outside, or where the access itself was refused.
+  if (f.where == 0 || f.oracle == Oracle::unlock_of_unlocked || f.where == f.value) return 0;
+  const bool stored = f.kind == ValueKind::freeobj && f.oracle != Oracle::double_allocation;
+  for (auto n = static_cast<std::uint32_t>(trace_.events.size() - 1); n > 0; --n) {
     const Event& e = trace_.events[n];
-    if (e.cpu != o.cpu || e.address != o.fault.where) continue;
-    // freeobj was stored: the value came from the load that the store names. A payload was loaded: that is it.
-    if (o.fault.oracle == Oracle::garbage_freeobj && e.kind == Kind::store) return e.issue;
-    if (o.fault.oracle == Oracle::stale_object && e.kind == Kind::load) return n;
+    if (e.cpu != o.cpu || e.address != f.where || !(writes(e) || e.kind == Kind::load)) continue;
+    // freeobj was stored: its value came from the load that the store names. Else the value itself was loaded.
+    if (stored && e.kind == Kind::store) return e.issue;
+    if (stored || e.kind != Kind::load) return 0;
+    return in_map_buffer(e.address) ? copied_from(n) : n;
   }
   return 0;
+}
+
+bool Explain::in_map_buffer(std::uint64_t address) const {
+  const weak::Region* r = machine_.region(address);
+  return r != nullptr && std::string_view(r->name) == "map_area";
+}
+
+// The load that brought the object's word to the CPU's buffer, where the load at `n` found it.
+std::uint32_t Explain::copied_from(std::uint32_t n) const {
+  const std::uint32_t store = newest_store(trace_.events[n].address, n);
+  return store != 0 && trace_.events[store].issue != 0 ? trace_.events[store].issue : n;
 }
 
 FindingRecord Explain::record(const Outcome& o) const {
   FindingRecord f;
   f.oracle = o.fault.oracle;
   f.message = o.fault.what;
-  f.thread = scenario_.thread_name(o.cpu);
+  f.thread = at_the_end(o.cpu) ? "the check at the end of the execution" : scenario_.thread_name(o.cpu);
   f.function = o.function;
   if (o.site != no_site) f.site = sites()[o.site].name;
   f.zspage = describe_.zspage(o.fault.zspage);
+  const std::int32_t slot = o.fault.size_class >= 0 ? o.fault.size_class : describe_.slot_of(o.fault.zspage);
+  f.size_class = describe_.size_class(slot);
   f.object = o.fault.object;
-  f.value = hex(o.fault.value);
-  if (o.fault.oracle == Oracle::garbage_freeobj || o.fault.oracle == Oracle::free_list) {
-    const Describe::Value v =
-        describe_.freeobj(static_cast<std::uint32_t>(o.fault.value), describe_.objects(o.fault.zspage));
-    f.value_kind = v.kind;
-    f.origin = v.origin;
+  const std::uint32_t objects = describe_.objects(o.fault.zspage);
+  const Describe::Value value = describe_.value(o.fault.kind, o.fault.value, objects);
+  f.value = value.text;
+  f.value_kind = value.kind;
+  if (o.fault.expected) {
+    const Describe::Value expected = describe_.value(o.fault.kind, *o.fault.expected, objects);
+    f.expected = expected.text + (expected.meaning.empty() ? "" : " (" + expected.meaning + ')');
   }
+
   const std::uint32_t load = culprit(o);
-  const auto end = static_cast<std::uint32_t>(trace_.events.size() - 1);
+  const auto end = static_cast<std::uint32_t>(trace_.events.size());
   const std::uint64_t word = load != 0 ? trace_.events[load].address : o.fault.where;
   if (load != 0) f.function = trace_.events[load].function;
-  if (const std::uint32_t store = word != 0 ? newest_store(word, load != 0 ? load : end) : 0) {
+  f.origin = value.meaning;
+  const std::string place = word != 0 ? describe_.word(word) : "";
+  // Poison that was read where it had been put needs no place, unless it has moved there.
+  constexpr std::string_view poison = "poison of ";
+  const bool in_place = f.value_kind == "poison" && place.starts_with(f.origin.substr(poison.size()));
+  if (f.origin.empty() || o.fault.where == o.fault.value)
+    f.origin = place;
+  else if (!place.empty() && !in_place)
+    f.origin += ", in " + place;
+  const std::uint32_t store = word == 0           ? 0
+                              : at_the_end(o.cpu) ? last_committed(word)
+                                                  : newest_store(word, load != 0 ? load : end);
+  if (store != 0) {
     const Event& e = trace_.events[store];
-    // freeobj is a link without its tag bit: shown as what freeobj should have become.
-    f.newest = hex(f.oracle == Oracle::garbage_freeobj ? static_cast<std::uint32_t>(e.value >> zsmalloc::obj_tag_bits)
-                                                       : e.value);
+    f.newest = as_value(o.fault, word, e.value);
     f.written_by = who(e) + " at step " + std::to_string(store) + visibility(store, load);
-    if (f.value_kind == "poison" && std::string_view(e.function) == "zs_page_migrate")
+    if (in_place && std::string_view(e.function) == "zs_page_migrate")
       f.origin += ", the page that zs_page_migrate copies to";
   }
-  if (f.origin.empty() && word != 0) f.origin = describe_.word(word);
-  f.trace = story(load, o.fault.where);
+  if (o.fault.where != 0 && !machine_.live(o.fault.where)) f.origin += freed(o.fault.where);
+  f.trace = story(o, load, slot, f);
   return f;
+}
+
+// A value that the word was given, as the fault's value is shown.
+std::string Explain::as_value(const Fault& f, std::uint64_t word, std::uint64_t v) const {
+  if (f.kind == ValueKind::number && v >> 32 == 0) return std::to_string(v);  // else a pointer, or below 0
+  // What becomes freeobj is the link without its tag bit.
+  if (f.kind == ValueKind::freeobj && describe_.frame_of(word) >= 0)
+    return hex(static_cast<std::uint32_t>(v >> zsmalloc::obj_tag_bits));
+  return hex(v);
+}
+
+// Who put the last reference to the page that the word lies in.
+std::string Explain::freed(std::uint64_t address) const {
+  const std::int32_t frame = describe_.frame_of(address);
+  if (frame < 0) return "";
+  const auto page = scenario_.pages().frame(static_cast<std::uint32_t>(frame));
+  const std::uint32_t n = newest_store(weak::machine::address_of(page[&kernel::page<weak::machine>::refcount]),
+                                       static_cast<std::uint32_t>(trace_.events.size()));
+  if (n == 0 || trace_.events[n].value != 0) return ", a page that nobody allocated";
+  return ", a page that " + who(trace_.events[n]) + " freed at step " + std::to_string(n);
 }
 
 // When a store could be seen, told from the load that should have seen it (0: from the end).
@@ -78,9 +135,10 @@ std::string Explain::visibility(std::uint32_t store, std::uint32_t load) const {
   std::string text = ", visible at once";
   if (trace_.events[store].held) {
     const std::uint32_t commit = commit_of(store);
-    text = load != 0 && (commit == 0 || commit > load)
-               ? ", not yet visible to other CPUs when it was needed at step " + std::to_string(load)
-               : ", visible from step " + std::to_string(commit);
+    if (load != 0 && (commit == 0 || commit > load))
+      text = ", not yet visible to other CPUs when it was needed at step " + std::to_string(load);
+    else
+      text = commit == 0 ? ", not yet visible to other CPUs" : ", visible from step " + std::to_string(commit);
   }
   return stale ? text + "; the load at step " + std::to_string(load) + " was early and read what the word held before"
                : text;
@@ -94,14 +152,16 @@ std::string Explain::line(std::uint32_t n) const {
     case Kind::runs: text = "runs"; break;
     case Kind::waits: text = "waits for " + describe_.word(e.address); break;
     case Kind::load:
-      text = arrow("load ") + " = " + hex(e.value);
-      if (e.stale) text += " [NOT CURRENT: newest " + hex(e.newest) + ']';
+      text = arrow("load ") + " = " + read_as(e.address, e.value);
+      if (e.stale) text += " [NOT CURRENT: newest " + read_as(e.address, e.newest) + ']';
       if (e.issue != 0 && !e.forwarded) text += ", issued at step " + std::to_string(e.issue);
       if (e.forwarded) text += " (own held store)";
       break;
-    case Kind::store: text = arrow("store") + " = " + hex(e.value) + (e.held ? " (held back)" : ""); break;
+    case Kind::store:
+      text = arrow("store") + " = " + read_as(e.address, e.value) + (e.held ? " (held back)" : "");
+      break;
     case Kind::commit:
-      text = arrow("commit") + " = " + hex(e.value) + ", stored at step " + std::to_string(e.issue);
+      text = arrow("commit") + " = " + read_as(e.address, e.value) + ", stored at step " + std::to_string(e.issue);
       break;
     case Kind::rmw: text = arrow("atomic") + " " + hex(e.newest) + " -> " + hex(e.value); break;
     case Kind::fence: {
@@ -109,32 +169,85 @@ std::string Explain::line(std::uint32_t n) const {
       text = fences[e.value];
       break;
     }
-    case Kind::fault: text = "found"; break;
     case Kind::late: text = arrow("issue an access to") + " (performed later)"; break;
+    case Kind::fault: break;
   }
-  if (e.site != no_site && (e.kind == Kind::rmw || e.kind == Kind::fence))
-    text += " @ " + std::string(sites()[e.site].name);
-  char head[96];
-  std::snprintf(head, sizeof head, "#%-5u %-12s %-18s ", n, scenario_.thread_name(e.cpu), e.function);
-  return head + text;
+  if (synchronises(e))
+    text += " @ " + std::string(sites()[e.site].name) + " (" + std::string(name(machine_.plan[e.site])) + ')';
+  return head(n, e) + text;
 }
 
-// The accesses to the two words of the story, the locks of the classes, who runs, and the end.
-std::vector<std::string> Explain::story(std::uint32_t load, std::uint64_t where) const {
-  std::vector<std::uint32_t> steps;
+// The value; for the first word of an object with what it says.
+std::string Explain::read_as(std::uint64_t address, std::uint64_t v) const {
+  if (describe_.object_at(address) < 0) return hex(v);
+  const Describe::Value value = describe_.value(ValueKind::object_word, v, 8192);
+  return value.text + " (" + (value.kind == "link" ? value.meaning : value.kind) + ')';
+}
+
+// Is this step the one that its CPU's site stands for? The site is the last that the CPU came to, whatever it did since.
+bool Explain::synchronises(const Event& e) const {
+  if (e.site == no_site) return false;
+  if (e.kind == Kind::fence) return true;
+  if (e.kind == Kind::load || e.kind == Kind::store) return is_lock(e.address);
+  if (e.kind != Kind::rmw) return false;
+  const weak::Region* r = machine_.region(e.address);
+  const std::string_view region = r != nullptr ? r->name : "";
+  if (region != "page") return region == "handle" || region == "zs_pool" || is_lock(e.address);
+  // Of a page's flags only the lock bit belongs to a site; and get_page has none.
+  const Primitive p = sites()[e.site].primitive;
+  if (p == Primitive::ref_get || p == Primitive::ref_put) return true;
+  return (p == Primitive::page_lock || p == Primitive::page_unlock) && ((e.newest ^ e.value) & ~kernel::pg_locked) == 0;
+}
+
+std::string Explain::head(std::uint32_t n, const Event& e) const {
+  const auto column = [](const std::string& text, std::size_t width) {
+    return text + std::string(text.size() < width ? width - text.size() : 0, ' ') + ' ';
+  };
+  return column('#' + std::to_string(n), 6) + column(scenario_.thread_name(e.cpu), 12) + column(e.function, 20);
+}
+
+bool Explain::is_lock(std::uint64_t address) const {
+  if (describe_.class_lock_of(address) >= 0) return true;
+  const weak::Region* r = machine_.region(address);
+  return r != nullptr && std::string_view(r->name) == "zspage" &&
+         address == weak::machine::address_of(weak::machine::ptr<zsmalloc::zspage<weak::machine>>(
+                        weak::Machine::address_base + 8ull * r->first, 0,
+                        0)[&zsmalloc::zspage<weak::machine>::lock][&kernel::rwlock<weak::machine>::word]);
+}
+
+// Does the step matter? The accesses to the two words of the story, the class's lock, fences, and who runs.
+bool Explain::matters(const Event& e, std::uint64_t link, std::uint64_t where, std::int32_t slot) const {
+  if (e.kind == Kind::runs || e.kind == Kind::waits || e.kind == Kind::fence) return true;
+  if (e.address == 0 || e.kind == Kind::fault) return false;
+  if (e.address == link || e.address == where) return true;
+  const std::int32_t locked = describe_.class_lock_of(e.address);
+  if (locked < 0 || (slot >= 0 && locked != slot)) return false;
+  // Whoever unlocks loads its own number first: that tells nothing.
+  return e.kind != Kind::load || e.site == no_site || info(sites()[e.site].primitive).side == Side::lock;
+}
+
+std::vector<std::string> Explain::story(const Outcome& o, std::uint32_t load, std::int32_t slot,
+                                        const FindingRecord& f) const {
   const std::uint64_t link = load != 0 ? trace_.events[load].address : 0;
+  std::vector<std::uint32_t> steps;
   for (std::uint32_t n = 1; n < trace_.events.size(); ++n) {
     const Event& e = trace_.events[n];
-    const weak::Region* r = e.address != 0 ? machine_.region(e.address) : nullptr;
-    const bool lock = r != nullptr && std::string_view(r->name) == "size_class" &&
-                      (e.address - weak::Machine::address_base) / 8 - r->first < 2;
-    const bool word = e.address != 0 && (e.address == link || e.address == where);
-    if (word || lock || e.kind == Kind::runs || e.kind == Kind::waits || e.kind == Kind::fault) steps.push_back(n);
+    if (!matters(e, link, o.fault.where, slot)) continue;
+    // Of CPUs that ran and did nothing that matters, only the last is shown.
+    if (e.kind == Kind::runs && !steps.empty() && trace_.events[steps.back()].kind == Kind::runs) steps.pop_back();
+    steps.push_back(n);
   }
   std::vector<std::string> lines;
   const std::size_t skip = steps.size() > most_lines ? steps.size() - most_lines : 0;
   if (skip != 0) lines.push_back(std::to_string(skip) + " earlier steps left out");
   for (std::size_t i = skip; i < steps.size(); ++i) lines.push_back(line(steps[i]));
+  Event last{};
+  last.cpu = static_cast<std::uint8_t>(o.cpu);
+  last.function = o.function;
+  std::string ending = "FOUND " + std::string(info(o.fault.oracle).name) + ": " + f.message;
+  if (!f.value.empty()) ending += ": " + f.value;
+  if (!f.expected.empty()) ending += ", expected " + f.expected;
+  lines.push_back(head(static_cast<std::uint32_t>(trace_.events.size() - 1), last) + ending);
   return lines;
 }
 

@@ -19,11 +19,23 @@ class Explain {
   std::uint32_t culprit(const Outcome& o) const;
   // The newest store to the word that was issued before event `before`, committed or not: 0 if there was none.
   std::uint32_t newest_store(std::uint64_t address, std::uint32_t before) const;
-  std::uint32_t commit_of(std::uint32_t store) const;  // 0: never, or at once
+  std::uint32_t last_committed(std::uint64_t address) const;  // the store that memory holds now
+  std::uint32_t commit_of(std::uint32_t store) const;         // 0: never, or at once
+  bool in_map_buffer(std::uint64_t address) const;
+  std::uint32_t copied_from(std::uint32_t load) const;
   std::string visibility(std::uint32_t store, std::uint32_t load) const;
-  std::string line(std::uint32_t event) const;
+  std::string as_value(const Fault& f, std::uint64_t word, std::uint64_t v) const;
+  std::string freed(std::uint64_t address) const;
   std::string who(const Event& e) const { return std::string(scenario_.thread_name(e.cpu)) + ' ' + e.function; }
-  std::vector<std::string> story(std::uint32_t load, std::uint64_t where) const;
+  bool at_the_end(unsigned cpu) const { return cpu == scenario_.cpus(); }
+
+  std::vector<std::string> story(const Outcome& o, std::uint32_t load, std::int32_t slot, const FindingRecord& f) const;
+  bool matters(const Event& e, std::uint64_t link, std::uint64_t where, std::int32_t slot) const;
+  bool is_lock(std::uint64_t address) const;
+  bool synchronises(const Event& e) const;
+  std::string read_as(std::uint64_t address, std::uint64_t v) const;
+  std::string line(std::uint32_t event) const;
+  std::string head(std::uint32_t event, const Event& e) const;
 
   const weak::Machine& machine_;
   const Scenario& scenario_;

@@ -2,6 +2,7 @@
 
 #include <bit>
 #include <stdexcept>
+#include <utility>
 
 #include "memory/weak/types.hpp"
 
@@ -26,12 +27,17 @@ void WeakEngine::leave(weak::Machine&, void* self) { static_cast<WeakEngine*>(se
 void WeakEngine::entry(void* p) {
   auto* slot = static_cast<Slot*>(p);
   WeakEngine& e = *slot->engine;
-  switch (e.phase_) {
-    case Phase::set_up: e.workload_.set_up(); break;
-    case Phase::threads: e.workload_.thread(slot->cpu); break;
-    case Phase::finish: e.workload_.finish(); break;
+  try {
+    switch (e.phase_) {
+      case Phase::set_up: e.workload_.set_up(); break;
+      case Phase::threads: e.workload_.thread(slot->cpu); break;
+      case Phase::finish: e.workload_.finish(); break;
+    }
+    e.machine_.finish_cpu();
+  } catch (...) {
+    // Nobody called this function, so nobody could catch it: whoever resumed the fibre gets it.
+    e.thrown_ = std::current_exception();
   }
-  e.machine_.finish_cpu();
   slot->fibre.suspend();
 }
 
@@ -44,6 +50,7 @@ bool WeakEngine::resume(unsigned cpu) {
   machine_.enter(cpu);
   running_->fibre.resume();
   machine_.outside();
+  if (thrown_ != nullptr) std::rethrow_exception(std::exchange(thrown_, nullptr));
   return machine_.reason != Leave::failed && machine_.reason != Leave::abandoned;
 }
 

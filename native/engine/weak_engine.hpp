@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <vector>
 
@@ -58,7 +59,7 @@ class WeakEngine {
   enum class Phase : std::uint8_t { set_up, threads, finish };
   Outcome execute();
   bool alone(Phase phase, unsigned cpu);  // runs one phase on one CPU; false: it failed
-  bool resume(unsigned cpu);              // false: the execution failed
+  bool resume(unsigned cpu);              // false: the execution failed. Throws what the workload threw
   Outcome outcome() const;
   static void entry(void* slot);
   static void leave(weak::Machine& m, void* self);
@@ -78,6 +79,7 @@ class WeakEngine {
   Phase phase_ = Phase::set_up;
   std::array<std::unique_ptr<Slot>, weak::max_cpus + 1> slots_;
   Slot* running_ = nullptr;
+  std::exception_ptr thrown_;  // by the workload on a fibre
   Extent extent_{};
   std::vector<weak::Transition> transitions_;
 };

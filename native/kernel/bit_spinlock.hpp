@@ -22,7 +22,7 @@ template <class M>
 void bit_spin_unlock(typename M::template ref<std::uint64_t> word, std::uint64_t bit, SiteId site, const char* unheld) {
   if ((M::peek(word) & bit) == 0) {
     M::at(site);
-    M::fail({.oracle = Oracle::unlock_of_unlocked, .what = unheld});
+    report<M>({.oracle = Oracle::unlock_of_unlocked, .what = unheld, .where = M::address_of(word)});
   }
   unlock_atomic<M>(site, [&](Order o) { return word.fetch_and(~bit, o); });
 }

@@ -1,5 +1,6 @@
 // How a site's strength becomes machine operations. Strengths as arch/arm64 of Linux 4.8 builds them: a `full` atomic is
-// LDXR, STLXR, dmb ish; a `full` unlock has a dmb ish on both sides; acquire and release are in the instruction.
+// LDXR, STLXR, dmb ish; a `full` unlock has a dmb ish on both sides; acquire and release are in the instruction. With LSE atomics
+// a `full` atomic is one LDADDAL, LDSETAL or CASAL, without a dmb; it orders the same.
 #pragma once
 
 #include "memory/site.hpp"

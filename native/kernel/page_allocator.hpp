@@ -2,6 +2,10 @@
 //
 // A frame enters use with its poison in every word. The allocator's own lists are the host's: its locking is not under test.
 // What the zone lock orders when a frame goes from one CPU to another is kept (M::handover).
+//
+// A frame is live from its allocation until its last reference is put; an access to another one is an oops. An access is judged
+// where it is issued. So a store that its CPU still holds when the frame is freed is none: it commits to the free frame, which
+// nobody sees, or into the frame's next life, where it overwrites what the new owner has there, as on hardware.
 #pragma once
 
 #include <cstdint>
@@ -31,6 +35,7 @@ class PageAllocator {
         memory_(M::template allocate_array<Word>("memory", std::uint64_t{frames} * words_per_page())) {
     for (std::uint32_t f = 0; f < frames; ++f) {
       fill(f);
+      M::set_live(words_of(f), words_per_page(), false);
       state_.free.push_back({f, 0, false});
     }
   }
@@ -48,13 +53,16 @@ class PageAllocator {
       if (state_.head == state_.free.size()) return nullptr;
       next = state_.free[state_.head++];
     }
+    typename M::function here{"alloc_page"};
     const Page p = mem_map_ + next.frame;
+    M::set_live(words_of(next.frame), words_per_page(), true);
     if (next.used) {
       M::handover(next.by);
       fill(next.frame);
     }
-    M::poke(p[&page<M>::flags], 0);
-    M::poke(p[&page<M>::refcount], 1);
+    // Plain stores, as the kernel's: a CPU that comes upon the page by its frame number may still see it as it was.
+    p[&page<M>::flags].write_once(0u);
+    p[&page<M>::refcount].write_once(1u);
     return p;
   }
 
@@ -72,12 +80,10 @@ class PageAllocator {
     const auto old = unlock_atomic<M>(site, [&](Order o) { return p[&page<M>::refcount].fetch_sub(1u, o); });
     const std::uint32_t count = M::known(old);
     if (count == 0)
-      M::fail({.oracle = Oracle::accounting, .what = "put_page of a page without a reference", .value = pfn(p)});
-    if (count == 1) {
-      M::poke(p[&page<M>::mapping], 0);  // free_pages_prepare
-      const std::lock_guard guard(lock_);
-      state_.free.push_back({pfn(p) - static_cast<std::uint32_t>(first_pfn), M::cpu(), true});
-    }
+      report<M>({.oracle = Oracle::accounting,
+                 .what = "put_page of a page without a reference",
+                 .where = M::address_of(p[&page<M>::refcount])});
+    if (count == 1) free(p);
   }
 
   u64 page_to_pfn(Page p) const { return p - mem_map_ + first_pfn; }
@@ -104,9 +110,27 @@ class PageAllocator {
     std::vector<Free> free;  // a queue: taken at head, never moved
     std::size_t head = 0;
   };
-  std::uint32_t pfn(Page p) const { return static_cast<std::uint32_t>(M::known(page_to_pfn(p))); }
+  // Nobody has a reference. Then the frame is dead at once, whatever of this CPU's stores is still held.
+  void free(Page p) {
+    typename M::function here{"free_pages_prepare"};
+    const std::uint64_t f = M::known(page_to_pfn(p)) - first_pfn;
+    if (f >= frames_ || M::known(frame(static_cast<std::uint32_t>(f)) != p))
+      M::fail({.oracle = Oracle::oops,
+               .what = "put_page of something that is no struct page",
+               .value = M::known(p.address()),
+               .where = M::known(p.address()),
+               .kind = ValueKind::address});
+    free_frame(static_cast<std::uint32_t>(f), p);
+  }
+  void free_frame(std::uint32_t f, Page p) {
+    M::set_live(words_of(f), words_per_page(), false);
+    p[&page<M>::mapping].write_once(0u);
+    const std::lock_guard guard(lock_);
+    state_.free.push_back({f, M::cpu(), true});
+  }
+  Words words_of(std::uint32_t f) const { return memory_ + std::uint64_t{f} * words_per_page(); }
   void fill(std::uint32_t f) {
-    const Words words = memory_ + std::uint64_t{f} * words_per_page();
+    const Words words = words_of(f);
     for (std::uint32_t w = 0; w < words_per_page(); ++w) M::poke(words[w], poison(f, w));
   }
 

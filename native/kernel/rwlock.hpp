@@ -27,7 +27,9 @@ void write_unlock(typename M::template ptr<rwlock<M>> lock, SiteId site) {
   const auto word = lock[&rwlock<M>::word];
   if (M::peek(word) != rwlock<M>::writer) {
     M::at(site);
-    M::fail({.oracle = Oracle::unlock_of_unlocked, .what = "write_unlock of a rwlock that no writer holds"});
+    report<M>({.oracle = Oracle::unlock_of_unlocked,
+               .what = "write_unlock of a rwlock that no writer holds",
+               .where = M::address_of(word)});
   }
   unlock_store<M, std::uint32_t>(site, word, 0u);
 }
@@ -50,7 +52,9 @@ void read_unlock(typename M::template ptr<rwlock<M>> lock, SiteId site) {
   const std::uint32_t readers = M::peek(word);
   if (readers == 0 || readers >= rwlock<M>::writer) {
     M::at(site);
-    M::fail({.oracle = Oracle::unlock_of_unlocked, .what = "read_unlock of a rwlock that no reader holds"});
+    report<M>({.oracle = Oracle::unlock_of_unlocked,
+               .what = "read_unlock of a rwlock that no reader holds",
+               .where = M::address_of(word)});
   }
   unlock_atomic<M>(site, [word](Order o) { return word.fetch_sub(1u, o); });
 }

@@ -26,7 +26,9 @@ void spin_unlock(typename M::template ptr<spinlock<M>> lock, SiteId site) {
   const auto owner = lock[&spinlock<M>::owner];
   if (M::peek(owner) == M::peek(lock[&spinlock<M>::next])) {
     M::at(site);
-    M::fail({.oracle = Oracle::unlock_of_unlocked, .what = "spin_unlock of a spinlock that nobody holds"});
+    report<M>({.oracle = Oracle::unlock_of_unlocked,
+               .what = "spin_unlock of a spinlock that nobody holds",
+               .where = M::address_of(owner)});
   }
   unlock_store<M, std::uint32_t>(site, owner, owner.read_once() + 1u);
 }

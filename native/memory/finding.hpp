@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 namespace race {
@@ -41,14 +42,37 @@ constexpr std::array<OracleInfo, static_cast<std::size_t>(Oracle::count)> oracle
 
 constexpr const OracleInfo& info(Oracle o) { return oracles[static_cast<std::size_t>(o)]; }
 
+// What the value of a fault is: whoever shows it must know how to read it.
+enum class ValueKind : std::uint8_t {
+  none,         // there is no value
+  number,       // a count, an offset, an index
+  bits,         // flags
+  freeobj,      // as zspage->freeobj holds it: the index of an object, or an end marker
+  object_word,  // the first word of an object: a link, shifted over the tag bit; or a header, handle | tag
+  handle_word,  // what a handle names: page, index, pin bit
+  meta,         // the bit-fields of a zspage
+  group,        // a fullness group
+  content,      // a word of an object's payload
+  address,      // of an access
+};
+
 // What M::fail is told. The machine adds CPU, function and site by itself.
 struct Fault {
   Oracle oracle;
-  const char* what;          // a sentence without a full stop
-  std::uint64_t zspage = 0;  // address of the zspage, 0 if none
-  std::int64_t object = -1;  // index of the object in it, -1 if none
-  std::uint64_t value = 0;   // the wrong value
-  std::uint64_t where = 0;   // address of the word that holds, or led to, the wrong value; 0 if none
+  const char* what;                         // a sentence without a full stop
+  std::uint64_t zspage = 0;                 // address of the zspage, 0 if none
+  std::int64_t object = -1;                 // index of the object in it, -1 if none
+  std::uint64_t value = 0;                  // the wrong value
+  std::uint64_t where = 0;                  // address of the word that holds, or led to, the wrong value; 0 if none
+  ValueKind kind = ValueKind::none;         // of the value
+  std::int32_t size_class = -1;             // slot number; -1: that of the zspage, or none
+  std::optional<std::uint64_t> expected{};  // what the value should have been, of the same kind
 };
+
+// A fault after which the kernel would go on. So it ends the execution only where a run looks for it.
+template <class M>
+void report(const Fault& f) {
+  if (M::judges(f.oracle)) M::fail(f);
+}
 
 }  // namespace race

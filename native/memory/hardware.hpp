@@ -18,6 +18,8 @@
 //   M::peek(ref)     what this CPU would load now if nothing were reordered; no access, for oracles and reports only
 //   M::poke(ref, v)  sets a word outside of any ordering; for memory that no CPU can see yet
 //   M::handover(cpu) what that CPU did before is seen by this one: the locking of a part of the kernel that is not under test
+//   M::set_live(p, n, live) whether the n words from p on may be accessed; where the machine cannot tell, nothing
+//   M::judges(oracle) does this run look for it? What it does not look for must not end it: see report() in finding.hpp
 //   M::fail(fault)   never returns
 #pragma once
 
@@ -296,6 +298,11 @@ struct machine {
   }
 
   static void handover(unsigned /*cpu*/) {}  // the host's mutex does it
+
+  template <class T>
+  static void set_live(ptr<shared<T>> /*words*/, std::uint64_t /*n*/, bool /*live*/) {}
+  static inline std::uint32_t judged = ~0u;  // a bit (1 << Oracle) each; set before threads run, read-only then
+  static bool judges(Oracle o) { return (judged >> static_cast<unsigned>(o) & 1) != 0; }
 
   [[noreturn]] static void fail(const Fault& fault) {
     if (context.fail) context.fail(fault, context);

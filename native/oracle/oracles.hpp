@@ -17,8 +17,7 @@ class Oracles final : public zsmalloc::Observer<M> {
   using Zspage = typename Zs::Zspage;
   using ZspageType = zsmalloc::zspage<M>;
 
-  // enabled: a bit (1 << Oracle) for each.
-  Oracles(Zs& zs, std::uint32_t enabled) : zs_(zs), enabled_(enabled), quiescence_(zs) { zs.observer = this; }
+  explicit Oracles(Zs& zs) : zs_(zs), quiescence_(zs) { zs.observer = this; }
   ~Oracles() override { zs_.observer = nullptr; }
 
   // garbage-freeobj, and a free list whose head does not fit inuse: for each zspage whose freeobj this CPU changed under the
@@ -31,11 +30,11 @@ class Oracles final : public zsmalloc::Observer<M> {
       const std::uint32_t freeobj = M::peek(z[&ZspageType::freeobj]);
       const bool end = zsmalloc::is_end_marker(freeobj);
       if (freeobj >= objects && !end)
-        fail(Oracle::garbage_freeobj, "freeobj is neither an object of the zspage nor an end marker", z, -1, freeobj);
+        wrong(Oracle::garbage_freeobj, "freeobj is neither an object of the zspage nor an end marker", z, freeobj);
       const std::uint32_t inuse = M::peek(z[&ZspageType::inuse]);
       if (end && inuse < objects)
-        fail(Oracle::free_list, "the free list ends while the zspage has free objects", z, -1, freeobj);
-      if (!end && inuse >= objects) fail(Oracle::free_list, "the free list goes on in a full zspage", z, -1, freeobj);
+        wrong(Oracle::free_list, "the free list ends while the zspage has free objects", z, freeobj);
+      if (!end && inuse >= objects) wrong(Oracle::free_list, "the free list goes on in a full zspage", z, freeobj);
     }
     mine.count = 0;
   }
@@ -52,17 +51,24 @@ class Oracles final : public zsmalloc::Observer<M> {
     if (bits == nullptr) return;  // no object of this zspage: garbage-freeobj saw it, or is switched off
     const std::uint64_t bit = std::uint64_t{1} << (object % 64);
     if ((*bits & bit) != 0)
-      fail(Oracle::double_allocation, "an object was allocated that is in use", z, object, object);
+      wrong(Oracle::double_allocation, "an object was allocated that is in use", z, object, object);
     *bits |= bit;
   }
 
   void object_freed(Zspage z, std::uint32_t, std::uint32_t object) override {
     std::uint64_t* bits = bits_of(z, object);
     const std::uint64_t bit = std::uint64_t{1} << (object % 64);
-    if (bits == nullptr || (*bits & bit) == 0) {
-      fail(Oracle::free_list, "an object was freed that is free already", z, object, object);
-      return;
-    }
+    if (bits == nullptr)
+      return report<M>({.oracle = Oracle::free_list,
+                        .what = "an object was freed that no zspage has",
+                        .zspage = M::known(z.address()),
+                        .value = object,
+                        .kind = ValueKind::number});
+    if ((*bits & bit) == 0)
+      return report<M>({.oracle = Oracle::free_list,
+                        .what = "an object was freed that is free already",
+                        .zspage = M::known(z.address()),
+                        .object = object});
     *bits &= ~bit;
   }
 
@@ -84,10 +90,11 @@ class Oracles final : public zsmalloc::Observer<M> {
     }
   }
 
-  // When nothing runs any more and every store has committed.
+  // When nothing runs any more and every store has committed. What could not be checked for a fault that nobody looks for is
+  // such a fault: the execution was not judged.
   void check_quiescent() {
     const Fault f = quiescence_.check(zspages_);
-    if (f.what != nullptr) fail(f.oracle, f.what, Zspage::from_address(f.zspage), f.object, f.value, f.where);
+    if (f.what != nullptr) M::fail(f);
   }
 
   // What set-up left, and back to it for each execution.
@@ -104,13 +111,15 @@ class Oracles final : public zsmalloc::Observer<M> {
   }
 
  private:
-  void fail(Oracle o, const char* what, Zspage z, std::int64_t object, std::uint64_t value) {
-    fail(o, what, z, object, value, 0);
-  }
-  void fail(Oracle o, const char* what, Zspage z, std::int64_t object, std::uint64_t value, std::uint64_t where) {
-    if ((enabled_ >> static_cast<unsigned>(o) & 1) == 0) return;
-    if (where == 0 && z && o == Oracle::garbage_freeobj) where = M::address_of(z[&ZspageType::freeobj]);
-    M::fail({o, what, M::known(z.address()), object, value, where});
+  // Of the zspage's freeobj, or of an object that it led to.
+  void wrong(Oracle o, const char* what, Zspage z, std::uint32_t freeobj, std::int64_t object = -1) {
+    report<M>({.oracle = o,
+               .what = what,
+               .zspage = M::known(z.address()),
+               .object = object,
+               .value = freeobj,
+               .where = M::address_of(z[&ZspageType::freeobj]),
+               .kind = ValueKind::freeobj});
   }
   std::uint64_t* bits_of(Zspage z, std::uint32_t object) {
     const std::uint64_t address = M::known(z.address());
@@ -127,7 +136,6 @@ class Oracles final : public zsmalloc::Observer<M> {
     std::uint32_t word, objects;
   };
   Zs& zs_;
-  std::uint32_t enabled_;
   Quiescence<M> quiescence_;
   std::array<Changed, 17> changed_;
   std::vector<std::uint64_t> zspages_, saved_zspages_;

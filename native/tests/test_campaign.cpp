@@ -1,9 +1,11 @@
 // Campaigns on the weak machine: the allocator's scenarios, both sides of each, and what a finding says.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <set>
 
 #include "engine/campaign.hpp"
+#include "engine/describe.hpp"
 
 using namespace race;
 
@@ -146,7 +148,124 @@ TEST_CASE("a finding names value, origin, who wrote the newest value, and its st
   CHECK(f.origin == "poison of frame 2 (page 1 of zspage 0) word 168, the page that zs_page_migrate copies to");
   CHECK(f.newest == "0x1");  // object 1 is next
   CHECK(f.written_by.starts_with("migrator zs_page_migrate at step "));
-  CHECK(f.trace.size() > 10);
+  CHECK(f.size_class == "class 168 (2720 bytes)");
+  REQUIRE(f.trace.size() > 10);
+  CHECK(f.trace.back().ends_with(
+      "FOUND garbage-freeobj: freeobj is neither an object of the zspage nor an end marker: 0xd00200a8"));
+  const auto has = [&](std::string_view a, std::string_view b) {
+    return std::any_of(f.trace.begin(), f.trace.end(), [&](const std::string& line) {
+      return line.find(a) != std::string::npos && line.find(b) != std::string::npos;
+    });
+  };
+  // Both sides of the lock say which class, which site, and how that is ordered.
+  CHECK(has("store lock.owner of class 168 = ", " @ zs_page_migrate.class.unlock (none)"));
+  CHECK(has("load  lock.owner of class 168 = ", " @ zs_malloc.class.lock (none)"));
+}
+
+namespace {
+
+// The first finding with this message among so many executions.
+const FindingRecord& first_with(Campaign& c, std::string_view message) {
+  for (std::uint64_t k = 0; k < 40; ++k) {
+    c.run(500 * k, 500);
+    for (std::size_t o = 0; o < oracles.size(); ++o)
+      for (const FindingRecord& f : c.findings(static_cast<Oracle>(o)))
+        if (f.message == message) return f;
+  }
+  throw std::runtime_error("not found: " + std::string(message));
+}
+
+}  // namespace
+
+TEST_CASE("an access to a freed page is an oops that names the page, and who freed it") {
+  Campaign c(freeobj_corruption(4096));
+  const FindingRecord& f = first_with(c, "load from freed memory");
+  CHECK(f.oracle == Oracle::oops);
+  CHECK(f.value_kind == "address");
+  CHECK(f.origin.starts_with("frame "));
+  CHECK(f.origin.find(", a page that migrator unmap_and_move freed at step ") != std::string::npos);
+}
+
+TEST_CASE("what the end of an execution finds has its class, what was expected, and who wrote it last") {
+  Campaign c(freeobj_corruption(4096));
+  const FindingRecord& f = first_with(c, "a fullness group's counter differs from its list");
+  CHECK(f.thread == "the check at the end of the execution");
+  CHECK(f.size_class == "class 168 (2720 bytes)");
+  CHECK(f.origin.starts_with("counter CLASS_"));
+  CHECK(f.origin.ends_with(" of class 168"));
+  CHECK(f.value != f.expected);
+  CHECK(std::stoi(f.value) + std::stoi(f.expected) > 0);
+  CHECK(f.newest == f.value);
+  CHECK_FALSE(f.written_by.empty());
+  CHECK(f.trace.back().ends_with(": " + f.value + ", expected " + f.expected));
+}
+
+TEST_CASE("a value is read as what it is") {
+  const Plan plan = freeobj_corruption(4096);
+  weak::Machine machine(weak::Model::armv8, Scenario::words_needed(plan));
+  Scenario scenario(plan);
+  WeakEngine engine(machine, scenario);
+  REQUIRE_FALSE(engine.prepare(1).failed);
+  const Describe d(machine, scenario);
+  const auto is = [&](ValueKind kind, std::uint64_t v, std::string_view text, std::string_view named,
+                      std::string_view meaning) {
+    const Describe::Value value = d.value(kind, v, 3);
+    CAPTURE(value.text);
+    CHECK(value.text == text);
+    CHECK(value.kind == named);
+    CHECK(value.meaning == meaning);
+  };
+  is(ValueKind::none, 1, "", "", "");
+  is(ValueKind::number, 12, "12", "", "");
+  is(ValueKind::group, zsmalloc::zs_full, "ZS_FULL", "", "");
+  is(ValueKind::freeobj, 2, "0x2", "link", "object 2");
+  is(ValueKind::object_word, 2, "0x2", "link", "object 1");
+  is(ValueKind::freeobj, 0xffffffff, "0xffffffff", "sentinel", "an end marker");
+  is(ValueKind::object_word, ~std::uint64_t{1}, "0xfffffffffffffffe", "sentinel", "an end marker");
+  is(ValueKind::object_word, 0xfffffffe, "0xfffffffe", "sentinel", "an end marker");
+  is(ValueKind::freeobj, static_cast<std::uint32_t>(kernel::poison(7, 9) >> 1), "0xd0070009", "poison",
+     "poison of frame 7 word 9");
+  is(ValueKind::object_word, kernel::poison(7, 9), "0x5a000001a00e0012", "poison", "poison of frame 7 word 9");
+  is(ValueKind::content, payload(1, 2, 3), "0x5e000001c0024006", "payload", "payload of slot 1 version 2 word 3");
+  std::uint64_t handle = weak::Machine::address_base;
+  while (machine.region(handle) == nullptr || std::string_view(machine.region(handle)->name) != "handle") handle += 8;
+  is(ValueKind::object_word, handle | 1, hex(handle | 1), "handle", "the header of an allocated object: handle 0");
+  is(ValueKind::freeobj, static_cast<std::uint32_t>((handle | 1) >> 1), hex(static_cast<std::uint32_t>(handle >> 1)),
+     "handle", "the header of an allocated object: handle 0");
+  is(ValueKind::object_word, handle, hex(handle), "other", "no pattern that this program writes");
+  is(ValueKind::handle_word, machine.peek(handle) | 1, hex(machine.peek(handle) | 1), "location",
+     "frame 0 (page 0 of zspage 0), object 0, pinned");
+}
+
+TEST_CASE("a fault that nobody looks for ends an execution only where it cannot go on, and is counted") {
+  Plan p = freeobj_corruption(256);
+  const auto bit = [](Oracle o) { return 1u << static_cast<unsigned>(o); };
+  Campaign all(p);
+  all.run(0, 10'000);
+  REQUIRE(all.count(Oracle::unlock_of_unlocked) > 0);
+  REQUIRE(all.count(Oracle::free_list) > 0);
+  REQUIRE(all.count(Oracle::oops) > 0);
+  CHECK(all.cut_short() == 0);
+
+  // Without every oracle but one: what it finds is at least what it found first.
+  unsigned more = 0;
+  for (const Oracle o : {Oracle::accounting, Oracle::free_list, Oracle::stale_page, Oracle::garbage_freeobj}) {
+    CAPTURE(info(o).name);
+    p.oracles = bit(o);
+    Campaign one(p);
+    one.run(0, 10'000);
+    CHECK(one.count(o) >= all.count(o));
+    more += one.count(o) > all.count(o) ? 1 : 0;
+    CHECK(one.cut_short() > 0);
+    CHECK(one.count(o) + one.cut_short() < 10'000);
+  }
+  CHECK(more > 0);
+  // Where oopses are looked for, and all that keeps the last check from its end, nothing is cut short.
+  p.oracles = ~(bit(Oracle::unlock_of_unlocked) | bit(Oracle::garbage_freeobj) | bit(Oracle::double_allocation));
+  Campaign most(p);
+  most.run(0, 10'000);
+  CHECK(most.cut_short() == 0);
+  CHECK(found(most) > 0);
 }
 
 TEST_CASE("findings depend on the plan and the number alone") {

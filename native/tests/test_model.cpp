@@ -82,7 +82,7 @@ class OneCpu final : public Workload {
   void set_up() override {
     pages_ = std::make_unique<kernel::PageAllocator<W>>(page_size_, 48);
     zs_ = std::make_unique<zsmalloc::Zsmalloc<W>>(*pages_, 2);
-    oracles_ = std::make_unique<oracle::Oracles<W>>(*zs_, ~0u);
+    oracles_ = std::make_unique<oracle::Oracles<W>>(*zs_);
     oracles_->save();
     pages_->save();
   }

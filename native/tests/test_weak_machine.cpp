@@ -191,6 +191,31 @@ TEST_CASE("deadlock, livelock and wild accesses are findings") {
   CHECK(oracle_of(SmallProgram({0}, 0, {[](Words, Registers&) { Words(nullptr)[0].store(1); }})) == Oracle::oops);
 }
 
+TEST_CASE("what a program throws on its fibre comes out of the engine, which runs on") {
+  struct Throws final : Workload {
+    bool now = false;
+    unsigned cpus() const override { return 2; }
+    void set_up() override { words = M::allocate_array<Word>("x", 1); }
+    void thread(unsigned cpu) override {
+      M::function here{"thread"};
+      words[0].store(cpu);
+      if (now && cpu == 1) throw std::bad_alloc();
+      words[0].load();
+    }
+    Words words;
+  } program;
+  weak::Machine machine(Model::armv8, 4096);
+  WeakEngine engine(machine, program);
+  REQUIRE_FALSE(engine.prepare(1).failed);
+  RandomStrategy strategy(1, engine.extent());
+  for (std::uint64_t k = 0; k < 50; ++k) {
+    program.now = true;
+    CHECK_THROWS_AS(engine.run(strategy, strategy.begin(k)), std::bad_alloc);
+    program.now = false;
+    CHECK_FALSE(engine.run(strategy, strategy.begin(k)).failed);
+  }
+}
+
 TEST_CASE("the same seed and number give the same execution, whatever ran before") {
   SeedProgram program({.acquire = false, .release = false});
   weak::Machine machine(Model::armv8, 4096);

@@ -16,7 +16,12 @@ auto Zsmalloc<M>::class_of(Zspage z) const -> ClassInfo {
   const u32 slot = field(z[&zspage<M>::meta].read_once(), Meta::class_shift, Meta::class_mask);
   const std::uint32_t number = M::known(slot);
   if (number >= geometry_.slots() || geometry_.at_slot(number).index != number)
-    fail(Oracle::oops, "the zspage names a size class that does not exist", z, -1, number);
+    fail({.oracle = Oracle::oops,
+          .what = "the zspage names a size class that does not exist",
+          .value = number,
+          .where = M::address_of(z[&zspage<M>::meta]),
+          .kind = ValueKind::number},
+         z);
   ClassInfo c = class_info(geometry_.at_slot(number));
   c.shared = c.shared + M::template cast<std::uint64_t>(slot - number);  // 0, and the dependency
   return c;
@@ -25,6 +30,19 @@ auto Zsmalloc<M>::class_of(Zspage z) const -> ClassInfo {
 template <class M>
 std::uint32_t Zsmalloc<M>::isolated(Zspage z) {
   return M::known(field(z[&zspage<M>::meta].read_once(), Meta::isolated_shift, Meta::isolated_mask));
+}
+
+// One page of the zspage is isolated no longer. Returns how many still are.
+template <class M>
+std::uint32_t Zsmalloc<M>::dec_isolated(Zspage z) {
+  const std::uint32_t count = isolated(z);
+  if (count == 0)
+    report({.oracle = Oracle::accounting,
+            .what = "the isolated count of a zspage falls below 0",
+            .where = M::address_of(z[&zspage<M>::meta])},
+           z);
+  set_field(z, Meta::isolated_shift, Meta::isolated_mask, count - 1);
+  return (count - 1) & Meta::isolated_mask;
 }
 
 template <class M>
@@ -64,8 +82,12 @@ void Zsmalloc<M>::insert_zspage(Class c, Zspage z, Fullness f) {
 
 template <class M>
 void Zsmalloc<M>::remove_zspage(Class c, Zspage z, u32 f) {
-  if (kernel::list_empty<M>(fullness_list(c, f)))
-    fail(Oracle::accounting, "a zspage is taken off a fullness list that is empty", z, -1, M::known(f));
+  if (const auto list = fullness_list(c, f); kernel::list_empty<M>(list))
+    report({.oracle = Oracle::accounting,
+            .what = "a zspage is taken off a fullness list that is empty",
+            .where = M::address_of(list[&kernel::list_head<M>::next]),
+            .size_class = static_cast<std::int32_t>(c.index)},
+           z);
   kernel::list_del_init<M>(z[&zspage<M>::list]);
   stat_add(c, f, ~std::uint64_t{0});
 }

@@ -10,7 +10,11 @@ template <class M>
 void Zsmalloc<M>::copy_object(Class c, Page first, std::uint32_t offset, Words buffer, std::uint32_t from_word,
                               bool to_buffer) {
   const Page second = get_next_page(first);
-  if (!second) fail(Oracle::oops, "a straddling object has no second page", get_zspage(first));
+  if (!second)
+    fail({.oracle = Oracle::oops,
+          .what = "a straddling object has no second page",
+          .where = M::address_of(first[&kernel::page<M>::freelist])},
+         get_zspage(first));
   const Words in_first = word_at(first, offset);
   const Words in_second = pages_.page_address(second);
   const std::uint32_t split = (pages_.page_size() - offset) / 8;

@@ -33,9 +33,8 @@ void Zsmalloc<M>::replace_sub_page(Class c, Zspage z, Page fresh, Page old) {
   Page chain[max_pages_per_zspage];
   Page p = z[&zspage<M>::first_page].load();
   for (std::uint32_t k = 0; k < c.pages; ++k) {
-    if (!p) fail(Oracle::oops, "the walk over the zspage's pages ran past the last one", z);
     chain[k] = p == old ? fresh : p;
-    if (k + 1 < c.pages) p = get_next_page(p);
+    if (k + 1 < c.pages) p = next_page_or_oops(z, p);
   }
   create_page_chain(c, z, chain);
   fresh[&kernel::page<M>::units].store(old[&kernel::page<M>::units].load());
@@ -84,10 +83,7 @@ auto Zsmalloc<M>::zs_page_migrate(Page fresh, Page old) -> MigrateResult {
       }
       replace_sub_page(c, z, fresh, old);
       pages_.get_page(fresh);
-      const std::uint32_t count = isolated(z);
-      if (count == 0) fail(Oracle::accounting, "the isolated count of a zspage falls below 0", z);
-      set_field(z, Meta::isolated_shift, Meta::isolated_mask, count - 1);
-      if (count == 1) putback_zspage(c, z);
+      if (dec_isolated(z) == 0) putback_zspage(c, z);
       reset_page(old);
       pages_.put_page(old,
                       RACE_SITE("zs_page_migrate.put_page", ref_put,
@@ -114,11 +110,8 @@ void Zsmalloc<M>::zs_page_putback(Page p) {
   const Zspage z = get_zspage(p);
   Class c = class_of(z);
   lock_class(c, RACE_SITE("zs_page_putback.class.lock", spin_lock, "inuse, fullness lists, the isolated count"));
-  const std::uint32_t count = isolated(z);
-  if (count == 0) fail(Oracle::accounting, "the isolated count of a zspage falls below 0", z);
-  set_field(z, Meta::isolated_shift, Meta::isolated_mask, count - 1);
   // The page is locked, so an empty zspage cannot be freed here.
-  if (count == 1 && putback_zspage(c, z) == zs_empty) kick_deferred_free();
+  if (dec_isolated(z) == 0 && putback_zspage(c, z) == zs_empty) kick_deferred_free();
   unlock_class(c, RACE_SITE("zs_page_putback.class.unlock", spin_unlock, "fullness lists, the isolated count"));
 }
 

@@ -22,14 +22,22 @@ auto Zsmalloc<M>::obj_to_location(u64 obj) const -> Location {
 // The zspage that a page belongs to.
 template <class M>
 auto Zsmalloc<M>::get_zspage(Page p) const -> Zspage {
-  const u64 owner = p[&kernel::page<M>::private_data].read_once();
+  const auto private_data = p[&kernel::page<M>::private_data];
+  const u64 owner = private_data.read_once();
   if (M::known(owner) == 0)
-    fail(Oracle::stale_page, "page->private is empty: the page has left its zspage", nullptr, -1, 0,
-         M::known(p.address()));
+    report({.oracle = Oracle::stale_page,
+            .what = "page->private is empty: the page has left its zspage",
+            .where = M::address_of(private_data)});
   const Zspage z = Zspage::from_address(owner);
-  const std::uint32_t meta = M::known(z[&zspage<M>::meta].read_once());
+  const auto word = z[&zspage<M>::meta];
+  const std::uint32_t meta = M::known(word.read_once());
   if ((meta >> Meta::magic_shift & Meta::magic_mask) != Meta::magic)
-    fail(Oracle::stale_page, "page->private leads to something that is no zspage", z, -1, meta);
+    report({.oracle = Oracle::stale_page,
+            .what = "page->private leads to something that is no zspage",
+            .value = meta,
+            .where = M::address_of(word),
+            .kind = ValueKind::meta},
+           z);
   return z;
 }
 
@@ -41,9 +49,17 @@ auto Zsmalloc<M>::get_next_page(Page p) const -> Page {
 }
 
 template <class M>
+void Zsmalloc<M>::ran_past(Zspage z, Page p) {
+  fail({.oracle = Oracle::oops,
+        .what = "the walk over the zspage's pages ran past the last one",
+        .where = M::address_of(p[&kernel::page<M>::freelist])},
+       z);
+}
+
+template <class M>
 auto Zsmalloc<M>::next_page_or_oops(Zspage z, Page p) const -> Page {
   const Page next = get_next_page(p);
-  if (!next) fail(Oracle::oops, "the walk over the zspage's pages ran past the last one", z);
+  if (!next) ran_past(z, p);
   return next;
 }
 

@@ -115,6 +115,7 @@ class Zsmalloc {
   Zspage get_zspage(Page p) const;
   Page get_next_page(Page p) const;
   Page next_page_or_oops(Zspage z, Page p) const;
+  [[noreturn]] static void ran_past(Zspage z, Page p);
 
   // fullness.hpp. Under the class lock, but for class_of, which needs none: a zspage never changes its class.
   static u32 field(u32 meta, std::uint32_t shift, std::uint32_t mask) { return meta >> shift & mask; }
@@ -125,6 +126,7 @@ class Zsmalloc {
   }
   Fullness get_fullness_group(Class c, Zspage z) const;
   static std::uint32_t isolated(Zspage z);
+  static std::uint32_t dec_isolated(Zspage z);
   static bool on_list(Zspage z) { return !kernel::list_empty<M>(z[&zspage<M>::list]); }
   auto fullness_list(Class c, u32 f) const {
     return c.shared[&size_class<M>::fullness_list] + M::template cast<std::uint64_t>(f);
@@ -176,11 +178,14 @@ class Zsmalloc {
   void zs_object_copy(Class c, u64 to, u64 from);
   std::uint64_t can_compact(Class c) const;
 
-  [[noreturn]] static void fail(Oracle o, const char* what, Zspage z = nullptr, std::int64_t object = -1,
-                                std::uint64_t value = 0, std::uint64_t where = 0) {
-    M::fail({o, what, address_of(z), object, value, where});
+  [[noreturn]] static void fail(Fault f, Zspage z = nullptr) {
+    f.zspage = M::known(z.address());
+    M::fail(f);
   }
-  static std::uint64_t address_of(Zspage z) { return M::known(z.address()); }
+  static void report(Fault f, Zspage z = nullptr) {
+    f.zspage = M::known(z.address());
+    race::report<M>(f);
+  }
 
   struct MapArea {  // per CPU
     Words buffer;

@@ -72,7 +72,10 @@ void Zsmalloc<M>::set_zspage_movable(Zspage z) {
   for (Page p = z[&zspage<M>::first_page].load(); p; p = get_next_page(p)) {
     if (!kernel::trylock_page<M>(
             p, RACE_SITE("SetZsPageMovable.page.trylock", page_lock, "the new zspage, with the unlock")))
-      fail(Oracle::stale_page, "a page of a zspage that is being built is locked by somebody else", z);
+      report({.oracle = Oracle::stale_page,
+              .what = "a page of a zspage that is being built is locked by somebody else",
+              .where = M::address_of(p[&kernel::page<M>::flags])},
+             z);
     kernel::set_page_movable<M>(p, pool_.address());
     kernel::unlock_page<M>(
         p, RACE_SITE("SetZsPageMovable.page.unlock", page_unlock, "the new zspage, for who isolates one of its pages"));
@@ -111,12 +114,19 @@ void Zsmalloc<M>::lock_zspage(Zspage z) {
 template <class M>
 void Zsmalloc<M>::free_locked_zspage(Class c, Zspage z) {
   typename M::function here{"__free_zspage"};
-  const std::uint32_t inuse = M::known(z[&zspage<M>::inuse].load());
-  if (inuse != 0) fail(Oracle::accounting, "a zspage that holds objects is freed", z, -1, inuse);
+  const auto inuse = z[&zspage<M>::inuse];
+  if (const std::uint32_t objects = M::known(inuse.load()); objects != 0)
+    report({.oracle = Oracle::accounting,
+            .what = "a zspage that holds objects is freed",
+            .value = objects,
+            .where = M::address_of(inuse),
+            .kind = ValueKind::number,
+            .expected = 0},
+           z);
   Page p = z[&zspage<M>::first_page].load();
   for (std::uint32_t k = 0; k < c.pages; ++k) {
-    if (!p) fail(Oracle::oops, "the walk over the zspage's pages ran past the last one", z);
     const Page next = get_next_page(p);
+    if (k + 1 < c.pages && !next) ran_past(z, p);
     reset_page(p);
     kernel::unlock_page<M>(p, RACE_SITE("__free_zspage.page.unlock", page_unlock, "the cleared movable mark"));
     pages_.put_page(p, RACE_SITE("__free_zspage.put_page", ref_put, "the page until it is freed"));

@@ -79,6 +79,11 @@ def _arms(document: Document) -> Iterator[str]:
     rows = [
         ["plan", *(code(arm.plan) for arm in arms)],
         ["executions", *(words.count(arm.executions) for arm in arms)],
+        *(
+            [["not judged", *(words.count(arm.cut_short) for arm in arms)]]
+            if any(arm.cut_short for arm in arms)
+            else []
+        ),
         *([escaped(oracle), *(words.count(arm.counts.get(oracle, 0)) for arm in arms)] for oracle in found),
         *([] if len(found) == 1 else [["any finding", *(words.count(arm.hits) for arm in arms)]]),
         ["rate (95 %)", *(words.rate(arm.total) for arm in arms)],

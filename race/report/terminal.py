@@ -98,6 +98,8 @@ def _arms(document: Document, arms: Sequence[Arm]) -> RenderableType:
     row("executions", *(words.count(arm.executions) for arm in arms))
     if any(arm.accesses for arm in arms):
         row("simulated accesses", *(words.count(arm.accesses) for arm in arms))
+    if any(arm.cut_short for arm in arms):
+        row("not judged", *(words.count(arm.cut_short) for arm in arms))
     found = words.oracles_found(document)
     for oracle in found:
         row(oracle, *(_hits(arm, oracle) for arm in arms))

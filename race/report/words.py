@@ -149,17 +149,22 @@ def shown(document: Document) -> list[str]:
     """What each arm showed, a sentence an arm."""
     sentences = []
     for arm in document.arms:
-        if arm.executions == 0:
+        if arm.judged == 0:
             sentences.append(f"plan {arm.plan}: no execution was completed; nothing is known")
         elif arm.hits:
             found = ", ".join(f"{oracle} {count(n)}" for oracle, n in sorted(arm.counts.items()) if n)
             sentences.append(
-                f"plan {arm.plan}: {count(arm.hits)} of {_executions(arm.executions)} went wrong ({found})"
+                f"plan {arm.plan}: {count(arm.hits)} of {_executions(arm.judged)} went wrong ({found})"
             )
         else:
             sentences.append(
-                f"plan {arm.plan}: nothing went wrong in {_executions(arm.executions, 'random ')}; "
+                f"plan {arm.plan}: nothing went wrong in {_executions(arm.judged, 'random ')}; "
                 f"at 95 % confidence at most {percent(arm.total.high)} of such executions do"
+            )
+        if arm.cut_short:
+            sentences.append(
+                f"plan {arm.plan}: {count(arm.cut_short)} more executions could not go on and are not judged: "
+                "what ended them no enabled oracle looks for"
             )
     return sentences
 
@@ -184,10 +189,12 @@ def facts(finding: Finding) -> list[tuple[str, str]]:
         where += f"{', ' if where else ''}object {finding.object}"
     pairs = [
         ("value", value),
+        ("expected", finding.expected),
         ("origin", finding.origin),
         ("newest", newest),
         ("seen by", by.strip()),
         ("zspage", where),
+        ("class", finding.size_class),
     ]
     return [(label, text) for label, text in pairs if text]
 

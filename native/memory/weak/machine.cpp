@@ -204,12 +204,12 @@ void Machine::bad_access(std::uint64_t address, const char* what) {
                : (what[0] == 'l'   ? "load from freed memory"
                   : what[0] == 's' ? "store to freed memory"
                                    : "atomic on freed memory"),
-        0, -1, address, known ? address : 0});
+        0, -1, address, known ? address : 0, ValueKind::address});
 }
 
 void Machine::out_of_steps() {
   fuel_ = 1;
-  fail({Oracle::livelock, "the execution did not end within its step limit", 0, -1, step_limit_, 0});
+  fail({Oracle::livelock, "the execution did not end within its step limit", 0, -1, step_limit_, 0, ValueKind::number});
 }
 
 // ---------------------------------------------------------------- outside of time
@@ -288,10 +288,18 @@ std::uint64_t Machine::allocate(const char* name, std::uint32_t words, std::uint
 void Machine::release(std::uint64_t address) {
   const Region* r = region(address);
   if (r == nullptr || address != address_of(r->first) || !live(address))
-    fail({Oracle::oops, "release of memory that is not allocated", 0, -1, address, 0});
+    fail({Oracle::oops, "release of memory that is not allocated", 0, -1, address, mapped(address) ? address : 0,
+          ValueKind::address});
   live_changes_.push_back({r->first, r->words, 1});
   std::memset(&live_[r->first], 0, r->words);
   heap_.released.push_back(static_cast<std::uint32_t>(r - heap_.regions.data()));
+}
+
+// An access is judged where it is issued: a store that was held while its word was live commits whatever happens to the word.
+void Machine::set_live(std::uint64_t address, std::uint32_t words, bool live) {
+  const std::uint32_t first = index(address);
+  live_changes_.push_back({first, words, live_[first]});
+  std::memset(&live_[first], live ? 1 : 0, words);
 }
 
 const Region* Machine::region(std::uint64_t address) const {

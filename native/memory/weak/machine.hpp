@@ -103,7 +103,8 @@ class Machine {
 
   Chooser chooser;
   BarrierPlan plan;
-  Trace* trace = nullptr;  // where events go while an execution is traced
+  std::uint32_t judged = ~0u;  // a bit (1 << Oracle) for each that this run looks for
+  Trace* trace = nullptr;      // where events go while an execution is traced
 
   // ---- CPUs and scheduling
   void (*leave)(Machine&, void* scheduler) = nullptr;  // switches to the scheduler; returns when the CPU runs again
@@ -182,6 +183,7 @@ class Machine {
   void poke(std::uint64_t address, std::uint64_t value);
   std::uint64_t allocate(const char* name, std::uint32_t words, std::uint32_t elements);  // 0: out of memory
   void release(std::uint64_t address);
+  void set_live(std::uint64_t address, std::uint32_t words, bool live);  // of words that were all one or the other
   const Region* region(std::uint64_t address) const;
   bool live(std::uint64_t address) const { return mapped(address) && live_[index(address)] != 0; }
 

@@ -389,6 +389,11 @@ struct machine {
     current->poke(r.address(), current->resolve(Codec<T>::encode(v)).value);
   }
   static void handover(unsigned from) { current->handover(from); }
+  template <class T>
+  static void set_live(weak::ptr<weak::shared<T>> words, std::uint64_t n, bool live) {
+    current->set_live(words.bits(), static_cast<std::uint32_t>(n), live);
+  }
+  static bool judges(Oracle o) { return (current->judged >> static_cast<unsigned>(o) & 1) != 0; }
   [[noreturn]] static void fail(const Fault& f) { current->fail(f); }
 };
 
