@@ -203,15 +203,17 @@ Loaded Machine::atomic(std::uint64_t address, Time address_view, Order order, co
   Cpu& c = *cpu_;
   c.control = std::max(c.control, address_view);
   const bool asked = chooser.due(Choice::delay);
-  Word& w = words_[i];
-  if (asked || (c.oldest | slow_ | w.pending) != 0) return atomic_slow(i, address_view, order, a, asked);
+  const Word& w = words_[i];
+  const bool fails = a.compare_exchange && w.value != a.compare.value;
+  if (asked || (c.oldest | slow_ | w.pending | (fails ? w.newest : 0)) != 0)
+    return atomic_slow(i, address_view, order, a, asked);
 
   const bool acquire = acquires(order) && !a.no_return;
   const Time floor = floor_of(c, address_view, acquire);
   Loaded result{w.value, std::max(floor, w.newest), 0};
   if (w.newest != 0) journal_[w.newest].seen |= cpu_bit_;
   c.read_stale = false;
-  const bool writes = !a.compare_exchange || result.value == a.compare.value;
+  const bool writes = !fails;
   if (writes) {
     commit(i, a.next == nullptr ? a.operand.value : a.next(result.value, a.operand.value), c);
     if (releases(order)) c.release = now_;
@@ -257,6 +259,7 @@ Loaded Machine::atomic_slow(std::uint32_t i, Time address_view, Order order, con
     perform_through(own);
   }
   bool writes = true;
+  c.read_stale = false;
   if (after == After::write) {
     if (!a.compare_exchange || words_[i].value == compare.value) {
       if (words_[i].pending != 0) yield_reservation(i, c);
@@ -265,15 +268,17 @@ Loaded Machine::atomic_slow(std::uint32_t i, Time address_view, Order order, con
     } else {  // one that fails is an ordinary load
       writes = false;
       std::uint32_t k = 0;
-      if (const std::uint32_t n = versions(i, floor, c); n > 1) k = chooser.choose(Choice::stale, n);
+      if (const std::uint32_t n = c.want_newest ? 1 : versions(i, floor, c); n > 1)
+        k = chooser.choose(Choice::stale, n);
+      c.want_newest = false;
       of = version(i, k, old.value);
       if (old.value == compare.value) of = version(i, 0, old.value);  // it would succeed, which takes the newest
+      c.read_stale = of != words_[i].newest;
     }
     if (of != 0) journal_[of].seen |= cpu_bit_;
     old.view = std::max(floor, of);
     if (!a.no_return) loaded(c, old.view, acquire);
   }
-  c.read_stale = false;
   const Loaded next = writes ? new_value(a.next, old, operand) : Loaded{};
   if (trace != nullptr) {
     Event e = event(Event::Kind::rmw, i);
