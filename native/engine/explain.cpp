@@ -28,6 +28,16 @@ std::uint32_t Explain::last_committed(std::uint64_t address) const {
   return 0;
 }
 
+// The store that a load should have read: a late load comes before what its own CPU stored since it was issued.
+std::uint32_t Explain::newest_for(std::uint32_t load) const {
+  const Event& l = trace_.events[load];
+  std::uint32_t n = load;
+  do {
+    n = newest_store(l.address, n);
+  } while (n != 0 && !l.forwarded && l.issue != 0 && trace_.events[n].cpu == l.cpu && n > l.issue);
+  return n;
+}
+
 std::uint32_t Explain::commit_of(std::uint32_t store) const {
   for (std::uint32_t n = store + 1; n < trace_.events.size(); ++n)
     if (trace_.events[n].kind == Kind::commit && trace_.events[n].issue == store) return n;
@@ -57,7 +67,7 @@ bool Explain::in_map_buffer(std::uint64_t address) const {
 
 // The load that brought the object's word to the CPU's buffer, where the load at `n` found it.
 std::uint32_t Explain::copied_from(std::uint32_t n) const {
-  const std::uint32_t store = newest_store(trace_.events[n].address, n);
+  const std::uint32_t store = newest_for(n);
   return store != 0 && trace_.events[store].issue != 0 ? trace_.events[store].issue : n;
 }
 
@@ -96,7 +106,8 @@ FindingRecord Explain::record(const Outcome& o) const {
     f.origin += ", in " + place;
   const std::uint32_t store = word == 0           ? 0
                               : at_the_end(o.cpu) ? last_committed(word)
-                                                  : newest_store(word, load != 0 ? load : end);
+                              : load != 0         ? newest_for(load)
+                                                  : newest_store(word, end);
   if (store != 0) {
     const Event& e = trace_.events[store];
     f.newest = as_value(o.fault, word, e.value);

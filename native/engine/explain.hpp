@@ -19,6 +19,7 @@ class Explain {
   std::uint32_t culprit(const Outcome& o) const;
   // The newest store to the word that was issued before event `before`, committed or not: 0 if there was none.
   std::uint32_t newest_store(std::uint64_t address, std::uint32_t before) const;
+  std::uint32_t newest_for(std::uint32_t load) const;
   std::uint32_t last_committed(std::uint64_t address) const;  // the store that memory holds now
   std::uint32_t commit_of(std::uint32_t store) const;         // 0: never, or at once
   bool in_map_buffer(std::uint64_t address) const;

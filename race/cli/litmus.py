@@ -44,15 +44,16 @@ def main(options: argparse.Namespace) -> int:
         output.write(options.json, b"".join(msgspec.json.encode(record(o)) + b"\n" for o in runs.outcomes))
 
     to = sys.stderr if options.json == output.STDOUT else sys.stdout
-    if len(runs.outcomes) > 1:
-        print(report.summary(runs.outcomes, time.monotonic() - began), file=to)
+    lines = [report.summary(runs.outcomes, time.monotonic() - began)] if len(runs.outcomes) > 1 else []
     differences = 0
     if expectations is not None:
         comparison = expectations.compare(runs.outcomes)
         differences = len(comparison.differences)
-        print(*comparison.differences, expect.summary(comparison, expectations), sep="\n", file=to)
+        lines += [*comparison.differences, expect.summary(comparison, expectations)]
         if runs.outcomes and not comparison.compared:
             runs.refused.append(f"{options.expect}: it lists none of these tests under model {options.model}")
+    with output.writing_to(to):
+        print(*lines, sep="\n", end="\n" if lines else "", file=to)
     _say(runs.refused)
     if runs.interrupted:
         _say([f"interrupted: {len(runs.outcomes):,} of {len(tests):,} tests"])
@@ -79,6 +80,7 @@ class _Runs:
         self.refused: list[str] = []
         self.interrupted = False
         self.error = ""
+        self._reader_gone = False
 
     def run(self, jobs: int) -> None:
         console = output.Screen(stderr=True)
@@ -93,6 +95,8 @@ class _Runs:
             try:
                 for result in results:
                     self._take_in(result, hold)
+                    if self._reader_gone and self._json is None:
+                        break
             except RaceError as error:
                 self.error = str(error)
             self.interrupted = stop.is_set()
@@ -111,15 +115,13 @@ class _Runs:
     def _log(self, outcome: Outcome) -> None:
         if self._json == output.STDOUT:
             return
-        try:
+        self._reader_gone = True
+        with output.writing_to(sys.stdout):
             sys.stdout.write(report.log(outcome))
             sys.stdout.flush()
-        except BrokenPipeError:
-            if self._json is None:
-                raise
-            output.drop_stdout()  # the file is wanted all the same
+            self._reader_gone = False
 
 
 def _say(lines: Sequence[str]) -> None:
     for line in lines:
-        print(f"race: error: {' '.join(line.split())}", file=sys.stderr)
+        output.complain(f"race: error: {line}")
