@@ -4,10 +4,13 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <cstring>
 #include <vector>
 
 #include "bench/seed_program.hpp"
+#include "capi/litmus_program.hpp"
 #include "engine/campaign.hpp"
+#include "litmus/runner.hpp"
 
 namespace {
 
@@ -143,6 +146,35 @@ void seed_program() {
     }
 }
 
+// Message passing, as `race litmus` hands it over.
+constexpr const char* mp = R"({"model": "armv8", "engine": "weak", "seed": 1,
+  "locations": [{"name": "x", "value": 0, "bits": 32}, {"name": "y", "value": 0, "bits": 32}],
+  "threads": [
+    {"registers": {"0": 1, "1": {"location": 0}, "3": {"location": 1}}, "code": [
+      {"op": "store", "s": 0, "n": 1, "w": true, "order": "plain"},
+      {"op": "store", "s": 0, "n": 3, "w": true, "order": "plain"}]},
+    {"registers": {"1": {"location": 0}, "3": {"location": 1}}, "code": [
+      {"op": "load", "d": 0, "n": 3, "w": true, "order": "plain", "exclusive": false},
+      {"op": "load", "d": 2, "n": 1, "w": true, "order": "plain", "exclusive": false}]}],
+  "observe": [{"thread": 1, "register": 0}, {"thread": 1, "register": 2}]})";
+
+void litmus_test() {
+  constexpr double reference = 3.3e6;  // of the same simulator
+  litmus::Runner runner(parse_litmus(mp));
+  std::uint64_t next = 0;
+  const Speed s = measure(10'000, [&](std::uint64_t n) {
+    runner.run(next, n);
+    next += n;
+    return std::pair{4 * n, std::uint64_t{0}};
+  });
+  std::uint64_t weak = 0;
+  for (const litmus::State& state : runner.states())
+    if (state.values == std::vector<std::uint64_t>{1, 0}) weak = state.count;
+  std::printf("\nlitmus test MP, weak engine, one core\n  %.0f executions/s, %.1f x %.0f; 1:X0=1 1:X2=0 in %.3f%%\n",
+              s.executions, s.executions / reference, reference,
+              100 * static_cast<double>(weak) / static_cast<double>(runner.executions()));
+}
+
 void preemption() {
   std::printf(
       "\nneeds a preemption: three attempts at the lock, one allocator, plan off: executions to the first finding,\n"
@@ -175,9 +207,16 @@ void memory() {
 
 }  // namespace
 
-int main() {
-  scenario();
-  seed_program();
-  preemption();
-  memory();
+// race-bench [PART...]
+int main(int count, char** arguments) {
+  const std::pair<const char*, void (*)()> parts[] = {{"scenario", scenario},
+                                                      {"seed-program", seed_program},
+                                                      {"preemption", preemption},
+                                                      {"litmus", litmus_test},
+                                                      {"memory", memory}};
+  for (const auto& [name, run] : parts) {
+    bool wanted = count < 2;
+    for (int i = 1; i < count; ++i) wanted = wanted || std::strcmp(arguments[i], name) == 0;
+    if (wanted) run();
+  }
 }

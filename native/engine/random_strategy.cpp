@@ -61,8 +61,8 @@ std::array<std::uint32_t, choice_kinds> RandomStrategy::begin(std::uint64_t k) {
       Points& p = points(kind);
       p.at[p.count++] = rng_.below(extent_[at(kind)] + 1);
     }
-    std::sort(plain_.at.begin(), plain_.at.begin() + plain_.count);
-    std::sort(sync_.at.begin(), sync_.at.begin() + sync_.count);
+    if (plain_.count > 1) std::sort(plain_.at.begin(), plain_.at.begin() + plain_.count);
+    if (sync_.count > 1) std::sort(sync_.at.begin(), sync_.at.begin() + sync_.count);
   }
 
   std::array<std::uint32_t, choice_kinds> skips{};

@@ -7,22 +7,32 @@ namespace race::litmus {
 using weak::Function;
 
 Interpreter::Interpreter(const Program& program)
-    : program_(program), cpus_(program.threads.size()), needs_(program.threads.size()) {
-  for (unsigned t = 0; t < cpus(); ++t) analyse(t);
+    : program_(program),
+      cpus_(program.threads.size()),
+      needs_(program.threads.size()),
+      initial_(program.threads.size()) {
+  for (unsigned t = 0; t < cpus(); ++t) {
+    analyse(t);
+    find_registers(t);
+  }
 }
 
 void Interpreter::set_up() {
   machine_ = weak::current;
   const auto n = static_cast<std::uint32_t>(program_.locations.size());
-  if (n == 0) return;
-  memory_ = machine_->allocate("location", n, n);
+  if (n != 0) memory_ = machine_->allocate("location", n, n);
   for (unsigned i = 0; i < n; ++i) machine_->poke(address(i), value(program_.locations[i]));
+  for (unsigned t = 0; t < cpus(); ++t)
+    for (auto& [r, v] : initial_[t])
+      for (const auto& [given, to] : program_.threads[t].registers)
+        if (given == r) v = value(to);
 }
 
 void Interpreter::begin(weak::Machine&) {
-  for (unsigned t = 0; t < cpus(); ++t) {
-    cpus_[t] = Cpu{};
-    for (const auto& [r, v] : program_.threads[t].registers) cpus_[t].r[r] = {value(v), 0, 0};
+  for (unsigned t = 0; t < cpus_.size(); ++t) {
+    Cpu& c = cpus_[t];
+    c.pc = 0;
+    for (const auto& [r, v] : initial_[t]) c.r[r] = {v, 0, 0};
   }
 }
 
@@ -45,6 +55,10 @@ void Interpreter::step(Cpu& c, const Instruction& in) {
     if (r != zero_register) c.r[r] = v;
   };
   const auto cut = [this, &in](Loaded v) {
+    if (!v.pending()) [[likely]] {
+      v.value &= in.mask;
+      return v;
+    }
     if (in.mask == ~0ull) return v;
     return machine_->combine([](std::uint64_t a, std::uint64_t) -> std::uint64_t { return static_cast<std::uint32_t>(a); },
                              v, {});
@@ -197,6 +211,17 @@ void Interpreter::analyse(unsigned t) {
       needs[pc] = now;
     }
   }
+}
+
+// The registers that a thread names: the others stay as they are.
+void Interpreter::find_registers(unsigned t) {
+  std::uint64_t named = needs_[t].front().registers | needs_[t].back().registers;
+  for (const Instruction& in : program_.threads[t].code)
+    for (const unsigned r : {in.d, in.n, in.m, in.s}) named |= std::uint64_t{1} << r;
+  named |= std::uint64_t{1} << flags_register;
+  named &= ~(std::uint64_t{1} << zero_register);
+  for (unsigned r = 0; r < registers; ++r)
+    if ((named >> r & 1) != 0) initial_[t].emplace_back(r, 0);
 }
 
 CpuState Interpreter::state(unsigned n) {

@@ -36,6 +36,7 @@ class Interpreter final : public SearchedWorkload {
   };
   static Needs analyse_one(const Instruction& in, Needs after);
   void analyse(unsigned thread);
+  void find_registers(unsigned thread);
   Loaded address_of(const Cpu& c, const Instruction& in);
   void step(Cpu& c, const Instruction& in);
   std::uint64_t value(const Initial& v) const { return v.is_location ? address(static_cast<unsigned>(v.value)) : v.value; }
@@ -45,6 +46,7 @@ class Interpreter final : public SearchedWorkload {
   std::uint64_t memory_ = 0;  // address of location 0
   std::vector<Cpu> cpus_;
   std::vector<std::vector<Needs>> needs_;
+  std::vector<std::vector<std::pair<unsigned, std::uint64_t>>> initial_;  // of the registers that each thread names
 };
 
 }  // namespace race::litmus

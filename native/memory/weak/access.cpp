@@ -22,8 +22,7 @@ Event Machine::event(Event::Kind kind, std::uint32_t word) const {
   return e;
 }
 
-void Machine::committed(std::uint32_t issue) {
-  if (trace == nullptr) return;
+void Machine::trace_writer(std::uint32_t issue) {
   trace->writer.resize(now_ + 1);
   trace->writer[now_] = issue;
 }

@@ -275,7 +275,11 @@ class Machine {
   Loaded late_atomic(std::uint32_t word, Time floor, Order order, const Atomic& a);
   bool exclusive_possible(const Monitor& m, std::uint32_t word) const;
   void write_half(std::uint32_t word, Loaded data, bool release, After after, std::uint32_t of, Time address_view, Time read, bool asked, std::uint32_t issue);
-  void committed(std::uint32_t issue);  // trace
+  void committed(std::uint32_t issue) {  // trace
+    if (trace != nullptr) [[unlikely]]
+      trace_writer(issue);
+  }
+  void trace_writer(std::uint32_t issue);
   void trace_value(const Pending& p);
   Event event(Event::Kind kind, std::uint32_t word) const;
 

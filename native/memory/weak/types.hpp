@@ -40,15 +40,13 @@ class value {
   // Branching on a value is a control dependency.
   explicit operator bool() const { return known() != T{}; }
   T known() const {
+    if (view_ == 0) [[likely]]
+      return bits_;
     const value v = resolved();
     current->branch(v.view_);
     return v.bits_;
   }
-  value resolved() const {
-    if (view_ != not_yet) [[likely]]
-      return *this;
-    return from(current->resolve(loaded()));
-  }
+  value resolved() const { return view_ != not_yet ? *this : resolve_now(); }
   constexpr bool pending() const { return view_ == not_yet; }
   constexpr Loaded loaded() const { return {static_cast<std::uint64_t>(bits_), view_, source_}; }
   static constexpr value from(Loaded l) { return {static_cast<T>(l.value), l.view, l.source}; }
@@ -57,6 +55,8 @@ class value {
   constexpr std::uint32_t source() const { return source_; }
 
  private:
+  [[gnu::noinline, gnu::cold]] value resolve_now() const { return from(current->resolve(loaded())); }
+
   T bits_{};
   Time view_ = 0;
   std::uint32_t source_ = 0;
@@ -215,11 +215,7 @@ class ptr {
     current->branch(p.view_);
     return p.address_ != 0;
   }
-  ptr resolved() const {
-    if (view_ != not_yet) [[likely]]
-      return *this;
-    return from(current->resolve(loaded()));
-  }
+  ptr resolved() const { return view_ != not_yet ? *this : resolve_now(); }
   Loaded loaded() const { return {address_, view_, source_}; }
   static ptr from(Loaded l) { return {l.value, l.view, l.source}; }
   friend value<bool> operator==(ptr p, ptr q) {
@@ -283,10 +279,16 @@ class ptr {
   template <class>
   friend class ptr;
 
-  ptr moved(value<std::uint64_t> count, std::uint64_t bytes) const {
+  [[gnu::noinline, gnu::cold]] ptr resolve_now() const { return from(current->resolve(loaded())); }
+  [[gnu::always_inline]] ptr moved(value<std::uint64_t> n, std::uint64_t bytes) const {
+    const Time view = std::max(view_, n.view());
+    if (view == not_yet) [[unlikely]]
+      return moved_when_known(n, bytes);
+    return {address_ + n.bits() * bytes, view, source_ != 0 ? source_ : n.source()};
+  }
+  [[gnu::noinline, gnu::cold]] ptr moved_when_known(value<std::uint64_t> n, std::uint64_t bytes) const {
     const ptr p = resolved();
-    const value<std::uint64_t> n = count.resolved();
-    return {p.address_ + n.bits() * bytes, std::max(p.view_, n.view()), p.source_ != 0 ? p.source_ : n.source()};
+    return p.moved(n.resolved(), bytes);
   }
   std::uint64_t address_ = 0;
   Time view_ = 0;
