@@ -85,7 +85,8 @@ test-native: build/native/CMakeCache.txt
 	@$(CMAKE) --build build/native --target race-tests
 	build/native/native/race-tests
 
-test-python: setup
+test-python: setup build/native/CMakeCache.txt
+	@$(CMAKE) --build build/native --target race-broken-rules
 	$(BIN)/python -m pytest
 
 bench: build/native/CMakeCache.txt

@@ -10,7 +10,6 @@ from typing import Any, ParamSpec, TypeVar
 
 import msgspec
 import pytest
-from race._native import lib
 
 from race.litmus.program import LitmusTest
 from race.litmus.read import read
@@ -22,10 +21,6 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 OWN = CHECKOUT / "tests" / "litmus"
 GOLDEN = OWN / "golden.jsonl"
 MODELS = ("armv8", "tso", "sc")
-
-needs_machine = pytest.mark.skipif(
-    not hasattr(lib, "race_litmus_open"), reason="the engine of this build has no litmus machine"
-)
 
 MP = """\
 AArch64 MP

@@ -19,7 +19,7 @@ import pytest
 
 from race.litmus.run import UNLIMITED
 from tests.conftest import RunRace
-from tests.litmus_support import MP, FakeMachine, InlinePool, answer, machine, needs_machine, one
+from tests.litmus_support import MP, FakeMachine, InlinePool, answer, machine, one
 from tests.test_cli_interrupt import workers
 
 __all__ = ["machine"]  # the fixture
@@ -188,7 +188,6 @@ def test_a_dead_worker(tests: Path, monkeypatch: pytest.MonkeyPatch, run_race: R
 # ---- with the real machine
 
 
-@needs_machine
 @pytest.mark.parametrize("engine", ["exhaustive", "weak"])
 def test_results_do_not_depend_on_the_number_of_workers(engine: str, tests: Path, run_race: RunRace) -> None:
     results = []
@@ -202,7 +201,6 @@ def test_results_do_not_depend_on_the_number_of_workers(engine: str, tests: Path
     assert engine == "weak" or all(line["complete"] for line in results[0])
 
 
-@needs_machine
 def test_an_address_that_is_no_location_is_refused(tests: Path, run_race: RunRace) -> None:
     (tests / "a.litmus").write_text(one("MOV X1,#8; LDR W0,[X1]"), encoding="utf-8")
     status, out, err = run_race("litmus", tests)
@@ -212,7 +210,6 @@ def test_an_address_that_is_no_location_is_refused(tests: Path, run_race: RunRac
     assert err.count("\n") == 1
 
 
-@needs_machine
 def test_a_signal_writes_what_there_is(tests: Path) -> None:
     endless = ("--engine", "weak", "--executions", "1_000_000_000_000", "--jobs", "2", "--json", "out.jsonl")
     command = [sys.executable, "-m", "race", "litmus", str(tests), *endless]
@@ -229,7 +226,6 @@ def test_a_signal_writes_what_there_is(tests: Path) -> None:
     assert all(0 < line["executions"] == sum(line["counts"]) for line in lines)
 
 
-@needs_machine
 def test_a_reader_that_has_gone_ends_the_run(tests: Path) -> None:
     for number in range(30):
         (tests / f"{number}.litmus").write_text(MP, encoding="utf-8")

@@ -11,7 +11,7 @@ from race.litmus import values
 from race.litmus.files import read_all
 from race.litmus.result import Record, verdict
 from tests.conftest import RunRace
-from tests.litmus_support import corpus, needs_machine
+from tests.litmus_support import corpus
 
 
 class Judged(Record):
@@ -39,7 +39,6 @@ def test_every_test_is_read_and_its_condition_judges_the_listed_states(folder: s
         assert (any(positive), not all(positive)) == (record.positive > 0, record.negative > 0)
 
 
-@needs_machine
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(("folder", "model"), [("open", "armv8"), ("open", "sc"), ("zsmalloc", "armv8")])
 @pytest.mark.parametrize("engine", ["exhaustive", "weak"])

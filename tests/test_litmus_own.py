@@ -21,7 +21,7 @@ from race.litmus.program import Instruction, LitmusTest
 from race.litmus.result import Record, canonical, claim_holds, outcome, verdict
 from race.litmus.run import UNLIMITED, run_program
 from tests.conftest import RunRace
-from tests.litmus_support import GOLDEN, MODELS, OWN, needs_machine
+from tests.litmus_support import GOLDEN, MODELS, OWN
 
 States = frozenset[frozenset[tuple[str, values.Value]]]
 
@@ -143,7 +143,6 @@ def test_a_stronger_order_adds_no_states() -> None:
 # ---- with the machine
 
 
-@needs_machine
 @pytest.mark.parametrize("model", MODELS)
 def test_the_exhaustive_engine_finds_the_golden_states(model: str, run_race: RunRace) -> None:
     status, out, err = run_race("litmus", OWN, "--model", model, "--expect", GOLDEN)
@@ -152,7 +151,6 @@ def test_the_exhaustive_engine_finds_the_golden_states(model: str, run_race: Run
     assert model != "armv8" or "\nNo\n" not in out
 
 
-@needs_machine
 @pytest.mark.parametrize("model", MODELS)
 def test_the_weak_engine_finds_golden_states_only(model: str, run_race: RunRace) -> None:
     command = ("litmus", OWN, "--engine", "weak", "--executions", "2000", "--model", model, "--expect", GOLDEN)
@@ -203,7 +201,6 @@ def _orders(fields: dict[str, Any]) -> set[str]:
     return possible.get(fields["op"], set()) & STRONGER_ORDERS.get(fields.get("order", ""), set())
 
 
-@needs_machine
 @pytest.mark.parametrize("model", MODELS)
 def test_one_order_more_adds_no_states(model: str) -> None:
     for file, test in own().items():
@@ -214,7 +211,6 @@ def test_one_order_more_adds_no_states(model: str) -> None:
             assert not extra, f"{file}: {stronger['threads']}: {extra}"
 
 
-@needs_machine
 def test_the_weak_engine_repeats_itself() -> None:
     test = own()["SB.litmus"]
     results = []

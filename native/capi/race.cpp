@@ -161,7 +161,8 @@ char* race_campaign_result(race_campaign* c, char** error) {
 void race_campaign_close(race_campaign* c) { delete c; }
 
 race_litmus* race_litmus_open(const char* program_json, char** error) {
-  return guarded(error, nullptr, [&] { return new race_litmus{race::litmus::Runner(race::parse_litmus(program_json))}; });
+  return guarded(error, nullptr,
+                 [&] { return new race_litmus{race::litmus::Runner(race::parse_litmus(program_json))}; });
 }
 
 uint64_t race_litmus_run(race_litmus* l, uint64_t first, uint64_t count, char** error) {
@@ -184,7 +185,8 @@ char* race_litmus_result(race_litmus* l) {
     }
     states.push_back({{"values", values}, {"count", s.count}});
   }
-  return copy(ordered_json{{"executions", runner.executions()}, {"complete", runner.complete()}, {"states", states}}.dump());
+  return copy(
+      ordered_json{{"executions", runner.executions()}, {"complete", runner.complete()}, {"states", states}}.dump());
 }
 
 void race_litmus_close(race_litmus* l) { delete l; }

@@ -15,9 +15,9 @@ namespace race {
 
 // The part of a state that a program holds for one CPU.
 struct CpuState {
-  std::uint64_t at;                      // where it stands
-  weak::Machine::Relevant relevant;      // which views it may still use
-  std::vector<weak::Loaded> live;        // the values it may still use
+  std::uint64_t at;                  // where it stands
+  weak::Machine::Relevant relevant;  // which views it may still use
+  std::vector<weak::Loaded> live;    // the values it may still use
 };
 
 class SearchedWorkload : public Workload {

@@ -9,8 +9,8 @@ namespace {
 constexpr std::size_t at(Choice k) { return static_cast<std::size_t>(k); }
 
 // Means of the gap between two deviations, drawn by four random bits. 0: none in this execution.
-constexpr std::uint32_t fail_mean = 8;       // store exclusives that could succeed
-constexpr std::uint32_t most_late = 64;      // late loads of an execution, about
+constexpr std::uint32_t fail_mean = 8;      // store exclusives that could succeed
+constexpr std::uint32_t most_late = 64;     // late loads of an execution, about
 constexpr std::uint32_t once = 0xffffffff;  // a single one, anywhere in the program
 constexpr std::array<std::uint32_t, 16> delay_means{0, 0, once, once, once, once, 64, 64, 64, 8, 8, 8, 8, 2, 2, 1};
 constexpr std::array<std::uint32_t, 16> commit_means{0, 0, 0, 0, 0, 0, 0, 0, 256, 256, 32, 32, 8, 8, 2, 2};

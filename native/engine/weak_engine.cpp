@@ -109,7 +109,8 @@ Outcome WeakEngine::explore(SearchStrategy& search) {
   machine_.search(true);
   machine_.begin(cpus_, 1ull << 32);
   std::array<std::uint32_t, choice_kinds> skips{};
-  for (const Choice k : {Choice::preempt, Choice::preempt_sync, Choice::delay, Choice::commit, Choice::stale, Choice::late})
+  for (const Choice k :
+       {Choice::preempt, Choice::preempt_sync, Choice::delay, Choice::commit, Choice::stale, Choice::late})
     skips[static_cast<std::size_t>(k)] = Strategy::never;
   machine_.chooser.begin(&search, skips);
   workload_.begin(machine_);
@@ -123,7 +124,8 @@ Outcome WeakEngine::explore(SearchStrategy& search) {
     } while (machine_.runnable() != 0);
     machine_.transitions(transitions_);
     if (transitions_.empty()) break;
-    const std::uint32_t k = machine_.chooser.choose(Choice::transition, static_cast<std::uint32_t>(transitions_.size()));
+    const std::uint32_t k =
+        machine_.chooser.choose(Choice::transition, static_cast<std::uint32_t>(transitions_.size()));
     if (!machine_.abandoned()) machine_.perform(transitions_[k]);
     if (machine_.abandoned()) return outcome();
   }

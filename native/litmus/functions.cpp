@@ -21,8 +21,8 @@ struct Entry {
 };
 
 // An operation on T, as a function of 64-bit operands.
-#define RACE_LITMUS(name, expression)                                                          \
-  Entry {                                                                                      \
+#define RACE_LITMUS(name, expression)                                                                        \
+  Entry {                                                                                                    \
     name, [](u64 p, u64 q) -> u64 { return compute<u64>(p, q, [](auto a, auto b) { return expression; }); }, \
         [](u64 p, u64 q) -> u64 { return compute<u32>(p, q, [](auto a, auto b) { return expression; }); }    \
   }
@@ -104,8 +104,8 @@ bool z(u64 f) { return (f & z_flag) != 0; }
 bool c(u64 f) { return (f & c_flag) != 0; }
 bool v(u64 f) { return (f & v_flag) != 0; }
 
-#define RACE_CONDITION(name, expression)                                 \
-  Entry {                                                                \
+#define RACE_CONDITION(name, expression)                                  \
+  Entry {                                                                 \
     name, [](u64 f, u64) -> u64 { return (expression) ? 1 : 0; }, nullptr \
   }
 const Entry conditions[] = {
@@ -154,7 +154,8 @@ weak::Function bit_function(bool when_zero) {
 weak::Function extend_function(std::string_view name) {
   if (name == "none") return [](u64 a, u64 b) -> u64 { return a + b; };
   if (name == "uxtw") return [](u64 a, u64 b) -> u64 { return a + static_cast<u32>(b); };
-  if (name == "sxtw") return [](u64 a, u64 b) -> u64 { return a + static_cast<u64>(static_cast<std::int64_t>(s(static_cast<u32>(b)))); };
+  if (name == "sxtw")
+    return [](u64 a, u64 b) -> u64 { return a + static_cast<u64>(static_cast<std::int64_t>(s(static_cast<u32>(b)))); };
   return nullptr;
 }
 

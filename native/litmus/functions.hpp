@@ -11,9 +11,9 @@ namespace race::litmus {
 weak::Function alu_function(std::string_view name, bool w);
 weak::Function flags_function(std::string_view name, bool w);  // NZCV of add, sub, and, bic
 weak::Function atomic_function(std::string_view name, bool w);
-weak::Function condition_function(std::string_view name);      // of NZCV: "eq", "lt", ...
-weak::Function zero_function(bool w, bool when_zero);          // CBZ, CBNZ
-weak::Function bit_function(bool when_zero);                   // TBZ, TBNZ: of the register and the bit's number
-weak::Function extend_function(std::string_view name);         // of an index register: "none", "sxtw", "uxtw"
+weak::Function condition_function(std::string_view name);  // of NZCV: "eq", "lt", ...
+weak::Function zero_function(bool w, bool when_zero);      // CBZ, CBNZ
+weak::Function bit_function(bool when_zero);               // TBZ, TBNZ: of the register and the bit's number
+weak::Function extend_function(std::string_view name);     // of an index register: "none", "sxtw", "uxtw"
 
 }  // namespace race::litmus

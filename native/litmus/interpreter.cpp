@@ -60,8 +60,8 @@ void Interpreter::step(Cpu& c, const Instruction& in) {
       return v;
     }
     if (in.mask == ~0ull) return v;
-    return machine_->combine([](std::uint64_t a, std::uint64_t) -> std::uint64_t { return static_cast<std::uint32_t>(a); },
-                             v, {});
+    return machine_->combine(
+        [](std::uint64_t a, std::uint64_t) -> std::uint64_t { return static_cast<std::uint32_t>(a); }, v, {});
   };
   weak::Machine& m = *machine_;
   switch (in.op) {

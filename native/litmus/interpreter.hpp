@@ -39,7 +39,9 @@ class Interpreter final : public SearchedWorkload {
   void find_registers(unsigned thread);
   Loaded address_of(const Cpu& c, const Instruction& in);
   void step(Cpu& c, const Instruction& in);
-  std::uint64_t value(const Initial& v) const { return v.is_location ? address(static_cast<unsigned>(v.value)) : v.value; }
+  std::uint64_t value(const Initial& v) const {
+    return v.is_location ? address(static_cast<unsigned>(v.value)) : v.value;
+  }
 
   const Program& program_;
   weak::Machine* machine_ = nullptr;

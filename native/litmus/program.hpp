@@ -31,12 +31,12 @@ struct Instruction {
   Op op{};
   std::uint8_t d = zero_register, n = zero_register, m = zero_register, s = zero_register;
   std::uint64_t imm = 0;
-  bool immediate = false;           // alu: imm in place of m
-  bool always = false;              // branch
-  std::uint32_t target = 0;         // branch
-  weak::Function function{};        // alu, atomic: the result; branch: does it branch?; load, store: extends m
-  weak::Function flags{};           // alu: NZCV, or null
-  std::uint64_t mask = ~0ull;       // of the values: 32 or 64 bits
+  bool immediate = false;      // alu: imm in place of m
+  bool always = false;         // branch
+  std::uint32_t target = 0;    // branch
+  weak::Function function{};   // alu, atomic: the result; branch: does it branch?; load, store: extends m
+  weak::Function flags{};      // alu: NZCV, or null
+  std::uint64_t mask = ~0ull;  // of the values: 32 or 64 bits
   Order order = Order::plain;
   Fence fence = Fence::ish;
 };

@@ -12,8 +12,7 @@ constexpr std::uint64_t step_limit = 20'000;
 
 }  // namespace
 
-Runner::Runner(Program program)
-    : program_(std::move(program)), machine_(program_.model, 1024), interpreter_(program_) {
+Runner::Runner(Program program) : program_(std::move(program)), machine_(program_.model, 1024), interpreter_(program_) {
   if (program_.exhaustive) {
     exhaustive_ = std::make_unique<ExhaustiveEngine>(machine_, interpreter_);
     return;

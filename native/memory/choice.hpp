@@ -29,9 +29,9 @@ enum class Choice : std::uint8_t {
   count
 };
 constexpr std::size_t choice_kinds = static_cast<std::size_t>(Choice::count);
-constexpr std::array<std::string_view, choice_kinds> choice_names{"schedule", "preempt", "preempt-sync", "delay",
-                                                                  "commit",   "flush",   "stale",        "client",
-"late", "fail", "forward", "guess", "transition"};
+constexpr std::array<std::string_view, choice_kinds> choice_names{
+    "schedule", "preempt", "preempt-sync", "delay",   "commit", "flush",     "stale",
+    "client",   "late",    "fail",         "forward", "guess",  "transition"};
 
 // One answer other than 0. `ordinal` counts the questions of that kind, from 0.
 struct Deviation {

@@ -19,7 +19,9 @@ enum class Fence : std::uint8_t {
   ishst,  // DMB ISHST: stores before it before stores after it
 };
 
-constexpr bool acquires(Order o) { return o == Order::acquire || o == Order::acquire_pc || o == Order::acquire_release; }
+constexpr bool acquires(Order o) {
+  return o == Order::acquire || o == Order::acquire_pc || o == Order::acquire_release;
+}
 constexpr bool releases(Order o) { return o == Order::release || o == Order::acquire_release; }
 
 }  // namespace race

@@ -153,9 +153,7 @@ def shown(document: Document) -> list[str]:
             sentences.append(f"plan {arm.plan}: no execution was completed; nothing is known")
         elif arm.hits:
             found = ", ".join(f"{oracle} {count(n)}" for oracle, n in sorted(arm.counts.items()) if n)
-            sentences.append(
-                f"plan {arm.plan}: {count(arm.hits)} of {_executions(arm.judged)} went wrong ({found})"
-            )
+            sentences.append(f"plan {arm.plan}: {count(arm.hits)} of {_executions(arm.judged)} went wrong ({found})")
         else:
             sentences.append(
                 f"plan {arm.plan}: nothing went wrong in {_executions(arm.judged, 'random ')}; "

@@ -11,7 +11,14 @@ namespace race::weak {
 constinit thread_local Machine* current = nullptr;
 
 Machine::Machine(Model model, std::uint32_t words)
-    : count_(words), all_words_(words), all_live_(words), model_(model), cpus_(max_cpus), pool_(1), details_(1), nodes_(1) {
+    : count_(words),
+      all_words_(words),
+      all_live_(words),
+      model_(model),
+      cpus_(max_cpus),
+      pool_(1),
+      details_(1),
+      nodes_(1) {
   words_ = all_words_.data();
   live_ = all_live_.data();
   grow_journal();
@@ -88,7 +95,8 @@ void Machine::enter(unsigned n) {
   cpu_bit_ = 1u << n;
   inside_ = true;
   if (trace != nullptr && trace->events.back().kind != Event::Kind::runs)
-    trace->add({Event::Kind::runs, static_cast<std::uint8_t>(n), no_site, "", 0, 0, 0, now_, 0, 0, false, false, false});
+    trace->add(
+        {Event::Kind::runs, static_cast<std::uint8_t>(n), no_site, "", 0, 0, 0, now_, 0, 0, false, false, false});
 }
 
 void Machine::finish_cpu() {
@@ -169,7 +177,8 @@ void Machine::wake(std::uint32_t word) {
 
 void Machine::preempt(Choice kind) {
   const std::uint32_t others = runnable_ & ~cpu_bit_;
-  if (const std::uint32_t k = chooser.ask(kind, 1 + static_cast<std::uint32_t>(std::popcount(others)))) switch_to(k - 1);
+  if (const std::uint32_t k = chooser.ask(kind, 1 + static_cast<std::uint32_t>(std::popcount(others))))
+    switch_to(k - 1);
 }
 
 void Machine::abandon() {

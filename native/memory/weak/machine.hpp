@@ -51,8 +51,8 @@ struct Write {
 // Why a CPU gave up the processor.
 enum class Leave : std::uint8_t {
   preempted,
-  waits,      // for a word to be written
-  blocked,    // searching: for a pending access of its own
+  waits,    // for a word to be written
+  blocked,  // searching: for a pending access of its own
   finished,
   failed,
   abandoned,  // the execution cannot be completed, or was seen before
@@ -97,9 +97,12 @@ class Machine {
   void begin_last_checks(unsigned cpu);  // a CPU that sees everything
   void commit_all();                     // everything held commits, program order, CPU by CPU
   bool anything_pending() const { return pending_count_ != 0; }
-  void flush();  // nobody can run: a pending access of the chooser's choice is performed, or all where the order does not
-                 // matter
-  void late_loads(bool on) { slow_ = (slow_ & ~late_bit) | (on ? late_bit : 0u); }  // may loads be late in this execution?
+  void
+  flush();  // nobody can run: a pending access of the chooser's choice is performed, or all where the order does not
+            // matter
+  void late_loads(bool on) {
+    slow_ = (slow_ & ~late_bit) | (on ? late_bit : 0u);
+  }  // may loads be late in this execution?
 
   Chooser chooser;
   BarrierPlan plan;
@@ -139,7 +142,7 @@ class Machine {
     Loaded operand;
     Loaded compare{};  // compare_exchange: what must be found
     bool compare_exchange = false;
-    bool no_return = false;      // the result is thrown away: STADD, or the zero register. Then it is no acquire.
+    bool no_return = false;  // the result is thrown away: STADD, or the zero register. Then it is no acquire.
     // The result of a CAS that succeeds is found in two places, in its compare register and in memory: later loads are no
     // earlier than either of them, later stores come after its load (a pick dependency).
     bool picks = false;
@@ -154,9 +157,9 @@ class Machine {
   void branch(Time view) { cpu_->control = std::max(cpu_->control, view); }
   Loaded combine(Function f, Loaded a, Loaded b);  // f(a, b), now or when both are known
   Loaded resolve(Loaded x);                        // known: late loads that it needs are performed now
-  void handover(unsigned from);          // what CPU `from` stored so far is in memory, and seen by this CPU
-  void relax();                          // others may run first: cond_resched
-  void spin();                           // others run first, and the next load reads the newest: a turn of a waiting loop
+  void handover(unsigned from);                    // what CPU `from` stored so far is in memory, and seen by this CPU
+  void relax();                                    // others may run first: cond_resched
+  void spin();  // others run first, and the next load reads the newest: a turn of a waiting loop
   void wait_for(std::uint64_t address);  // the value just loaded there would not do
   [[noreturn]] void fail(const Fault& f);
 
@@ -164,7 +167,9 @@ class Machine {
   void search(bool on) { search_ = on; }
   void transitions(std::vector<Transition>& out);
   void perform(const Transition& t);
-  bool complete() const { return runnable_ == 0 && blocked_ == 0 && waiting_ == 0 && pending_count_ == 0 && !guessing(); }
+  bool complete() const {
+    return runnable_ == 0 && blocked_ == 0 && waiting_ == 0 && pending_count_ == 0 && !guessing();
+  }
   void forget_dead_loads(unsigned cpu, const std::vector<Loaded>& live);  // live: what the program may still use
   struct Relevant {  // which of its views the rest of a CPU's program can still tell apart
     bool load_floor, newest_load, own, control, release;
@@ -178,7 +183,7 @@ class Machine {
   void give_up() { abandoned_ = true; }
 
   // ---- outside of time
-  std::uint64_t peek(std::uint64_t address);               // newest for this CPU; late loads that it needs are performed
+  std::uint64_t peek(std::uint64_t address);  // newest for this CPU; late loads that it needs are performed
   std::uint64_t peek_issued(std::uint64_t address) const;  // as if every held store had committed; unknown values are 0
   void poke(std::uint64_t address, std::uint64_t value);
   std::uint64_t allocate(const char* name, std::uint32_t words, std::uint32_t elements);  // 0: out of memory
@@ -241,14 +246,16 @@ class Machine {
   void drain(unsigned cpu);  // all of it
   void drain_releases();
   void drain_loads();
-  std::uint32_t reservation(std::uint32_t word, const Cpu& but) const;  // a store that must directly follow the newest write
+  std::uint32_t reservation(std::uint32_t word,
+                            const Cpu& but) const;  // a store that must directly follow the newest write
   void yield_reservation(std::uint32_t word, const Cpu& by);
-  void followed(std::uint32_t n, Cpu& c, Time write, Time read);  // access n happened as `write`: who waited to follow it?
+  void followed(std::uint32_t n, Cpu& c, Time write,
+                Time read);  // access n happened as `write`: who waited to follow it?
   std::uint32_t new_node(std::uint32_t access);
   Loaded known_or(Loaded x) { return x.pending() ? known_now(x) : x; }  // known if it can be, else still pending
   Loaded known_now(Loaded x);
   Loaded new_value(Function next, Loaded old, Loaded operand);  // of an atomic
-  std::uint32_t unread(Loaded x);  // a late access that x needs
+  std::uint32_t unread(Loaded x);                               // a late access that x needs
   void node_known(std::uint32_t node, Loaded value, Cpu& c);
   void check_guesses(Cpu& c);
   bool guessing() const;
@@ -274,7 +281,8 @@ class Machine {
   Loaded atomic_slow(std::uint32_t word, Time address_view, Order order, const Atomic& a, bool asked);
   Loaded late_atomic(std::uint32_t word, Time floor, Order order, const Atomic& a);
   bool exclusive_possible(const Monitor& m, std::uint32_t word) const;
-  void write_half(std::uint32_t word, Loaded data, bool release, After after, std::uint32_t of, Time address_view, Time read, bool asked, std::uint32_t issue);
+  void write_half(std::uint32_t word, Loaded data, bool release, After after, std::uint32_t of, Time address_view,
+                  Time read, bool asked, std::uint32_t issue);
   void committed(std::uint32_t issue) {  // trace
     if (trace != nullptr) [[unlikely]]
       trace_writer(issue);
@@ -311,7 +319,7 @@ class Machine {
   std::uint32_t guess(Cpu& c, Loaded is, bool expected);
   const std::vector<std::uint32_t>& in_order(const Cpu& c);
   void mark(Loaded v, std::vector<std::uint32_t>& needed);  // the late accesses that v needs
-  std::uint32_t rank(std::uint32_t n) const;  // among the pending accesses of its CPU
+  std::uint32_t rank(std::uint32_t n) const;                // among the pending accesses of its CPU
 
   void preempt(Choice kind);
   void switch_to(std::uint32_t k);
@@ -349,7 +357,7 @@ class Machine {
   Model model_;
   std::vector<Cpu> cpus_;
   unsigned in_use_ = 0;  // of the CPUs, by the threads of this execution
-  bool inside_ = false;     // a CPU runs, not the scheduler
+  bool inside_ = false;  // a CPU runs, not the scheduler
   bool abandoned_ = false;
   bool search_ = false;
   std::uint32_t blocked_ = 0;

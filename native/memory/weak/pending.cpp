@@ -267,7 +267,8 @@ void Machine::perform_pending(std::uint32_t n) {
   const Pending& p = pool_[n];
   std::uint32_t k = 0;
   if (!p.exclusive)
-    if (const std::uint32_t all = versions(p.word, p.floor, cpus_[p.cpu]); all > 1) k = chooser.choose(Choice::stale, all);
+    if (const std::uint32_t all = versions(p.word, p.floor, cpus_[p.cpu]); all > 1)
+      k = chooser.choose(Choice::stale, all);
   perform_load(n, k);
 }
 
@@ -317,7 +318,8 @@ void Machine::commit_pending(std::uint32_t n) {
 }
 
 void Machine::perform_load(std::uint32_t n, std::uint32_t k) {
-  if (pool_[n].exclusive && words_[pool_[n].word].pending != nothing) yield_reservation(pool_[n].word, cpus_[pool_[n].cpu]);
+  if (pool_[n].exclusive && words_[pool_[n].word].pending != nothing)
+    yield_reservation(pool_[n].word, cpus_[pool_[n].cpu]);
   const Pending p = pool_[n];
   const Detail d = details_[n];
   Cpu& c = cpus_[p.cpu];

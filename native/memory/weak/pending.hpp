@@ -9,9 +9,9 @@
 
 namespace race::weak {
 
-using Time = std::uint32_t;              // number of committed writes in this execution; 0: before it began
-constexpr Time not_yet = 0xffffffff;     // the time of a load that has not been performed
-constexpr std::uint32_t nothing = 0;     // no pending access
+using Time = std::uint32_t;           // number of committed writes in this execution; 0: before it began
+constexpr Time not_yet = 0xffffffff;  // the time of a load that has not been performed
+constexpr std::uint32_t nothing = 0;  // no pending access
 using Function = std::uint64_t (*)(std::uint64_t, std::uint64_t);
 
 // A loaded or computed value, and the time at which it can be known at the earliest. While a load that it came from has not

@@ -1,5 +1,6 @@
 // The rules of the weak machine by name, so that a test build can switch one off and show that a litmus test notices.
-// In any other build the question costs nothing.
+// In any other build the question costs nothing. Data and control dependencies are no rules: a value that is not known cannot
+// be stored or branched on.
 #pragma once
 
 #include <array>
@@ -17,7 +18,6 @@ enum class Rule : std::uint8_t {
   forwarded_view,        // a forwarded load is no earlier than the store's address and data were known
   load_floor,            // a load reads nothing that was overwritten before its floor
   address_dependency,    // a load is no earlier than its address was known
-  data_dependency,       // a store commits after the loads that its data came from
   acquire_floor,         // accesses after an acquiring load are no earlier than it
   release_waits,         // a releasing store commits after everything before it
   release_acquire,       // LDAR comes after the STLRs before it (LDAPR does not)
@@ -33,10 +33,10 @@ enum class Rule : std::uint8_t {
 };
 
 constexpr std::array<std::string_view, static_cast<std::size_t>(Rule::count)> rule_names{
-    "coherence",       "store-order",        "load-store-order", "forwarding",      "forwarded-view",
-    "load-floor",      "address-dependency", "data-dependency",  "acquire-floor",   "release-waits",
-    "release-acquire", "dmb-ish-waits",      "dmb-ish-floor",    "dmb-ishld-waits", "dmb-ishld-floor",
-    "dmb-ishst",       "isb-floor",          "atomicity",        "acquire-release-view"};
+    "coherence",     "store-order",        "load-store-order",    "forwarding",      "forwarded-view",
+    "load-floor",    "address-dependency", "acquire-floor",       "release-waits",   "release-acquire",
+    "dmb-ish-waits", "dmb-ish-floor",      "dmb-ishld-waits",     "dmb-ishld-floor", "dmb-ishst",
+    "isb-floor",     "atomicity",          "acquire-release-view"};
 
 #ifdef RACE_BREAKABLE
 inline Rule broken = Rule::count;

@@ -47,7 +47,8 @@ Loaded Machine::atomic_search(std::uint32_t i, Time address_view, Order order, c
   const bool whole = model_ != Model::armv8 || (acquire && release);
   const bool fails = a.compare_exchange && choose_here(Choice::guess) != 0;
   c.stage = 1 + (fails ? 1 : 0);
-  const Loaded result = fails ? failing_compare(i, address_view, a, acquire, whole) : pending_atomic(i, address_view, order, a, acquire, whole);
+  const Loaded result = fails ? failing_compare(i, address_view, a, acquire, whole)
+                              : pending_atomic(i, address_view, order, a, acquire, whole);
   c.stage = 0;
   return result;
 }
@@ -67,7 +68,8 @@ Loaded Machine::failing_compare(std::uint32_t i, Time address_view, const Atomic
   return acquire || whole ? resolve(result) : result;
 }
 
-Loaded Machine::pending_atomic(std::uint32_t i, Time address_view, Order order, const Atomic& a, bool acquire, bool whole) {
+Loaded Machine::pending_atomic(std::uint32_t i, Time address_view, Order order, const Atomic& a, bool acquire,
+                               bool whole) {
   Cpu& c = *cpu_;
   Atomic wanted = a;
   if (whole) {

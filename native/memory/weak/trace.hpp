@@ -29,7 +29,7 @@ struct Event {
   std::uint64_t newest;  // load: the newest committed value; rmw: the old value
   std::uint32_t time;    // number of commits so far
   std::uint32_t issue;   // commit: the event of the store; store: the load event that its data came from; load: of the
-                           // forwarded store, or of its issue; 0: none
+                         // forwarded store, or of its issue; 0: none
   std::uint32_t read;    // load: time of the write that it read
   bool stale;            // load: not the newest value
   bool held;             // store: not committed at once

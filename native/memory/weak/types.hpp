@@ -28,13 +28,12 @@ class value {
     requires(!std::is_same_v<U, T> && std::is_convertible_v<U, T>)
   constexpr value(value<U> v) : bits_(static_cast<T>(v.bits())), view_(v.view()), source_(v.source()) {
     if (v.pending()) [[unlikely]]
-      source_ = current
-                    ->combine(
-                        [](std::uint64_t a, std::uint64_t) {
-                          return static_cast<std::uint64_t>(static_cast<T>(static_cast<U>(a)));
-                        },
+      source_ =
+          current
+              ->combine([](std::uint64_t a,
+                           std::uint64_t) { return static_cast<std::uint64_t>(static_cast<T>(static_cast<U>(a))); },
                         v.loaded(), {})
-                    .source;
+              .source;
   }
 
   // Branching on a value is a control dependency.
@@ -89,20 +88,20 @@ template <class A, class B>
 concept Operands = (is_value<A> && (is_value<B> || Number<B>)) || (Number<A> && is_value<B>);
 }  // namespace detail
 
-#define RACE_OPERATOR(op)                                                                                  \
-  template <class A, class B>                                                                              \
-    requires detail::Operands<A, B>                                                                        \
-  constexpr auto operator op(A a, B b) {                                                                   \
-    const auto x = detail::lift(a);                                                                        \
-    const auto y = detail::lift(b);                                                                        \
-    using R = decltype(x.bits() op y.bits());                                                              \
-    const Time view = std::max(x.view(), y.view());                                                        \
-    if (view == not_yet) [[unlikely]]                                                                      \
-      return value<R>::from(current->combine(                                                              \
-          [](std::uint64_t p, std::uint64_t q) {                                                           \
-            return static_cast<std::uint64_t>(static_cast<R>(detail::plain<A>(p) op detail::plain<B>(q))); \
-          },                                                                                               \
-          x.loaded(), y.loaded()));                                                                        \
+#define RACE_OPERATOR(op)                                                                                   \
+  template <class A, class B>                                                                               \
+    requires detail::Operands<A, B>                                                                         \
+  constexpr auto operator op(A a, B b) {                                                                    \
+    const auto x = detail::lift(a);                                                                         \
+    const auto y = detail::lift(b);                                                                         \
+    using R = decltype(x.bits() op y.bits());                                                               \
+    const Time view = std::max(x.view(), y.view());                                                         \
+    if (view == not_yet) [[unlikely]]                                                                       \
+      return value<R>::from(current->combine(                                                               \
+          [](std::uint64_t p, std::uint64_t q) {                                                            \
+            return static_cast<std::uint64_t>(static_cast<R>(detail::plain<A>(p) op detail::plain<B>(q)));  \
+          },                                                                                                \
+          x.loaded(), y.loaded()));                                                                         \
     return value<R>(static_cast<R>(x.bits() op y.bits()), view, x.source() != 0 ? x.source() : y.source()); \
   }
 RACE_OPERATOR(+)
@@ -164,13 +163,13 @@ class ref {
   void store(Result v, Order o) const { current->store<true>(address_, view_, Codec<T>::encode(v), o); }
 
   Result exchange(Result v, Order o) const { return atomic(nullptr, v, o); }
-#define RACE_UPDATE(name, op)                                                                                          \
-  Result name(Result v, Order o) const {                                                                               \
-    return atomic(                                                                                                     \
-        [](std::uint64_t a, std::uint64_t b) {                                                                         \
-          return static_cast<std::uint64_t>(static_cast<T>(static_cast<T>(a) op static_cast<T>(b)));                   \
-        },                                                                                                             \
-        v, o);                                                                                                         \
+#define RACE_UPDATE(name, op)                                                                        \
+  Result name(Result v, Order o) const {                                                             \
+    return atomic(                                                                                   \
+        [](std::uint64_t a, std::uint64_t b) {                                                       \
+          return static_cast<std::uint64_t>(static_cast<T>(static_cast<T>(a) op static_cast<T>(b))); \
+        },                                                                                           \
+        v, o);                                                                                       \
   }
   RACE_UPDATE(fetch_add, +)
   RACE_UPDATE(fetch_sub, -)
@@ -324,9 +323,7 @@ struct machine {
   static weak::value<U> cast(weak::value<T> v) {
     if (v.pending()) [[unlikely]]
       return weak::value<U>::from(current->combine(
-          [](std::uint64_t a, std::uint64_t) {
-            return static_cast<std::uint64_t>(static_cast<U>(static_cast<T>(a)));
-          },
+          [](std::uint64_t a, std::uint64_t) { return static_cast<std::uint64_t>(static_cast<U>(static_cast<T>(a))); },
           v.loaded(), {}));
     return {static_cast<U>(v.bits()), v.view(), v.source()};
   }
