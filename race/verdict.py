@@ -33,7 +33,7 @@ WHY_CLEAN = {
     "sc": IN_ORDER.format(model="model sc", how="performs every access at once and in program order"),
 }
 MODEL_LIMITS = {
-    "armv8": "loads that are satisfied late, after a later store of their CPU (load buffering), are not simulated",
+    "armv8": "what a compiler reorders, and accesses of several sizes to one word, which the machine does not have",
 }
 
 

@@ -200,6 +200,6 @@ def test_what_was_not_shown() -> None:
         "(one-sided, 95 %)",
         "anything about real hardware: the machine is simulated (model armv8), and the rates are those of "
         "its random scheduler",
-        "loads that are satisfied late, after a later store of their CPU (load buffering), are not simulated",
+        "what a compiler reorders, and accesses of several sizes to one word, which the machine does not have",
         "what f.put_page does by itself: the scenario holds it at none in every plan that does not name it",
     ]

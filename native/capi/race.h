@@ -32,7 +32,8 @@ uint64_t race_campaign_run(race_campaign* campaign, uint64_t first, uint64_t cou
 void race_campaign_cancel(race_campaign* campaign);
 
 // JSON: {"executions", "accesses", "cut_short", "counts", "findings", "first"} of everything that the campaign has run.
-// cut_short: executions that ended early with a fault that the plan does not look for; they are not judged. NULL, and a message
+// cut_short: executions that ended early with a fault that the plan does not look for, or whose stores could not be put in
+// order (docs/memory-model.md, the weak engine); they are not judged. NULL, and a message
 // in *error, if there is no result.
 char* race_campaign_result(race_campaign* campaign, char** error);
 

@@ -62,11 +62,11 @@ std::uint64_t Campaign::run(std::uint64_t first, std::uint64_t count) {
     const Outcome o = run_one(k);
     ++executions_;
     accesses_ += machine_.accesses();
-    if (!o.failed) continue;
-    if (!plan_.enabled(o.fault.oracle)) {
+    if (o.abandoned || (o.failed && !plan_.enabled(o.fault.oracle))) {
       ++cut_short_;
       continue;
     }
+    if (!o.failed) continue;
     ++counts_[static_cast<std::size_t>(o.fault.oracle)];
     first_ = std::min(first_.value_or(k), k);
     auto& kept = findings_[static_cast<std::size_t>(o.fault.oracle)];

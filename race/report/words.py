@@ -10,7 +10,7 @@ from race.results import Arm, Difference, Document, Expectation, Finding, Interv
 from race.stats import CONFIDENCE
 
 MODELS = {
-    "armv8": "ARMv8: stores may be late, loads may be early",
+    "armv8": "ARMv8: stores may be late, loads may be early or late",
     "tso": "x86 (TSO): only a store may be late, and in order",
     "sc": "sequential consistency: nothing is reordered",
 }
