@@ -186,7 +186,7 @@ void Machine::store_slow(std::uint32_t i, Time address_view, Loaded data, Order 
     hold(i, address_view, data, release, issue);
     return;
   }
-  commit(i, known_or(data).value, *cpu_);
+  commit_own(i, known_or(data).value, *cpu_);
   if (release) cpu_->release = now_;
   committed(issue);
 }
@@ -299,7 +299,7 @@ Loaded Machine::atomic_slow(std::uint32_t i, Time address_view, Order order, con
 void Machine::write_half(std::uint32_t i, Loaded data, bool release, After after, std::uint32_t of, Time address_view,
                          Time read, bool asked, std::uint32_t issue) {
   if (!search_ && !asked && after == After::write && !must_hold(i, data, release)) {
-    commit(i, known_or(data).value, *cpu_);
+    commit_own(i, known_or(data).value, *cpu_);
     if (release) cpu_->release = now_;
     committed(issue);
     return;
@@ -340,19 +340,24 @@ Loaded Machine::load_exclusive(std::uint64_t address, Time address_view, Order o
   step<true>();
   const std::uint32_t i = checked(address, "load");
   cpu_->control = std::max(cpu_->control, address_view);
+  slow_ |= exclusive_bit;
   return load_slow(i, address_view, order, true);
 }
 
-// Can STXR's store still directly follow what LDXR read? Between the two the CPU may have loaded the word, not written it.
+// Can STXR's store still follow what LDXR read, without a write of another CPU between? Its own writes do not count.
 bool Machine::exclusive_possible(const Monitor& m, std::uint32_t i) const {
   if (m.after == After::any || m.word != i) return false;
-  if (!holds(Rule::atomicity)) return true;
-  std::uint32_t own = nothing;
-  for (std::uint32_t n = words_[i].pending; n != nothing && own == nothing; n = pool_[n].below)
-    if (pool_[n].cpu == number_ && (pool_[n].access != Access::load || n == m.of)) own = n;
-  if (m.after != After::write) return own == m.of;
-  return (own == nothing || pool_[own].access == Access::load) && words_[i].newest == m.of &&
-         reservation(i, *cpu_) == nothing;
+  if (!holds(Rule::atomicity) || m.after != After::write) return true;
+  return words_[i].newest == m.of && reservation(i, *cpu_) == nothing;
+}
+
+// The CPU wrote a word itself: what had to follow the newest write now has to follow this one.
+void Machine::own_write(Cpu& c, std::uint32_t word, Time before) {
+  if (c.monitor.after == After::write && c.monitor.word == word && c.monitor.of == before) c.monitor.of = now_;
+  for (std::uint32_t s = c.oldest; s != nothing; s = pool_[s].next) {
+    Pending& p = pool_[s];
+    if (p.after == After::write && p.word == word && p.of == before) p.of = now_;
+  }
 }
 
 // STXR, STLXR: may fail at any time, and fails rather than break atomicity.

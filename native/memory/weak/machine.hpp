@@ -280,6 +280,12 @@ class Machine {
   bool must_hold(std::uint32_t word, Loaded data, bool release);
   Loaded atomic_slow(std::uint32_t word, Time address_view, Order order, const Atomic& a, bool asked);
   Loaded late_atomic(std::uint32_t word, Time floor, Order order, const Atomic& a);
+  void own_write(Cpu& c, std::uint32_t word, Time before);
+  void commit_own(std::uint32_t word, std::uint64_t value, Cpu& c) {
+    const Time before = words_[word].newest;
+    commit(word, value, c);
+    if ((slow_ & exclusive_bit) != 0) own_write(c, word, before);
+  }
   bool exclusive_possible(const Monitor& m, std::uint32_t word) const;
   void write_half(std::uint32_t word, Loaded data, bool release, After after, std::uint32_t of, Time address_view,
                   Time read, bool asked, std::uint32_t issue);
@@ -339,7 +345,7 @@ class Machine {
   std::uint32_t cpu_bit_ = 0;
   std::uint32_t pending_count_ = 0;
   std::uint32_t slow_ = 0;  // not 0: every access takes the slow path
-  static constexpr std::uint32_t trace_bit = 1, late_bit = 2, search_bit = 4;
+  static constexpr std::uint32_t trace_bit = 1, late_bit = 2, search_bit = 4, exclusive_bit = 8;  // LDXR was used
   Time now_ = 0;
   std::uint32_t sync_accesses_ = 0;
   std::uint64_t watched_ = 0;  // a bit for each (word mod 64) that a CPU waits for

@@ -298,7 +298,7 @@ void Machine::commit_pending(std::uint32_t n) {
   Cpu& c = cpus_[p.cpu];
   const Loaded data = known_or(p.data);
   remove_pending(n);
-  commit(p.word, data.value, c);
+  commit_own(p.word, data.value, c);
   if (p.release) c.release = now_;
   if (p.exclusive) followed(n, c, now_, not_yet);
   if (trace != nullptr) {
@@ -360,7 +360,7 @@ void Machine::perform_atomic(std::uint32_t n) {
   const std::uint64_t next = writes ? new_value(d.function, old, known_or(p.data)).value : old.value;
   remove_pending(n);
   if (writes) {
-    commit(p.word, next, c);
+    commit_own(p.word, next, c);
     if (p.release) c.release = now_;
     if (d.acquire && p.release && holds(Rule::acquire_release_view)) c.load_floor = now_;
   }

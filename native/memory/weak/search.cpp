@@ -59,6 +59,15 @@ Loaded Machine::failing_compare(std::uint32_t i, Time address_view, const Atomic
     drain(number_);
   else if (acquire && holds(Rule::release_acquire))
     drain_releases();
+  const std::uint32_t own = own_pending(i, number_);
+  if (!acquire && !whole && own != nothing && pool_[own].access != Access::load && holds(Rule::forwarding) &&
+      choose_here(Choice::forward) == 0) {
+    const Time newest_load = c.newest_load;
+    const Loaded result = forward(own, floor_of(c, address_view, false), false, false);
+    if (a.no_return) c.newest_load = newest_load;
+    guess(c, combine(equal, result, a.compare), false);
+    return result;
+  }
   const Loaded result = late_load(i, floor_of(c, address_view, acquire), false);
   Detail& p = details_[c.loads.back()];
   p.acquire = acquire;
@@ -130,7 +139,7 @@ void Machine::transitions(std::vector<Transition>& out) {
           break;
         case Access::atomic: {
           const bool whole = model_ != Model::armv8 || (d.acquire && p.release);
-          if (!whole && !d.compares && can_forward(n)) out.push_back({n, 0, Kind::forward});
+          if (!whole && can_forward(n)) out.push_back({n, 0, Kind::forward});
           if (own_below(n) != nothing || reservation(p.word, c) != nothing) break;
           if (!whole)
             out.push_back({n, 0, Kind::split});
