@@ -103,8 +103,11 @@ void Interpreter::step(Cpu& c, const Instruction& in) {
       break;
     }
     case Op::store_exclusive: {
-      const Loaded a = address_of(c, in);
-      const bool done = m.store_exclusive(a.value, a.view, cut(c.r[in.s]), in.order);
+      bool done = false;
+      if (!m.fail_exclusive()) {
+        const Loaded a = address_of(c, in);
+        done = m.store_exclusive(a.value, a.view, cut(c.r[in.s]), in.order);
+      }
       set(in.d, {done ? 0u : 1u, 0, 0});
       break;
     }

@@ -22,7 +22,7 @@ enum class Choice : std::uint8_t {
   stale,         // at a load: 0 the newest value, k the k-th older one that may still be read
   client,        // the scenario's own random operations
   late,          // at a load or an atomic without acquire: 0 performed now, 1 later
-  fail,          // at a store exclusive that could succeed: 0 it does, 1 it fails
+  fail,          // at a store exclusive: 0 it succeeds if it can, 1 it fails
   forward,       // searching, at a load of a word with an own held store: 0 forwarded, 1 reads the memory later
   guess,         // searching, at a compare and swap: 0 it will succeed, 1 it will fail
   transition,    // searching, when no CPU can go on: which pending access is performed

@@ -63,14 +63,12 @@ Loaded Machine::load_slow(std::uint32_t i, Time address_view, Order order, bool 
   while (words_[i].pending != 0) {
     const std::uint32_t own = own_pending(i, number_);
     if (own == nothing) break;
-    if (pool_[own].access != Access::store || !holds(Rule::forwarding)) {
-      if (!holds(Rule::forwarding)) break;
+    if (!holds(Rule::forwarding)) break;
+    if (pool_[own].access != Access::store) {
       perform_through(own);
-    } else if (!acquire) {
-      return forward(own, floor, acquire, exclusive);
-    } else if (known_or(pool_[own].data).pending()) {
+    } else if (acquire && known_or(pool_[own].data).pending()) {
       perform_through(unread(pool_[own].data));
-    } else if (pool_[own].read == not_yet) {
+    } else if (acquire && pool_[own].read == not_yet) {
       perform_through(pool_[own].of);
     } else {
       return forward(own, floor, acquire, exclusive);
@@ -121,10 +119,12 @@ Loaded Machine::forward(std::uint32_t from, Time floor, bool acquire, bool exclu
   if (holds(Rule::forwarded_view)) floor = std::max(floor, atomic ? d.address_view : s.floor);
   if (acquire) floor = std::max(floor, s.read);
   Loaded result = known_or(s.data);
-  if (atomic && d.compares)  // the comparison is like a branch: what depends on the store waits for the load
-    result = combine(second, nodes_[d.node].result, result);
-  else if (atomic)
-    result = new_value(d.function, nodes_[d.node].result, result);
+  if (atomic && d.function != nullptr)
+    result = combine(d.function, nodes_[d.node].result, result);
+  else if (atomic)  // later stores that depend on the value wait for the atomic's load, later loads do not
+    result = combine(second, nodes_[d.node].result, result, Join::second);
+  else if (s.after != After::any && d.reads_old)
+    result = combine(second, d.old, result, Join::second);
   if (!holds(Rule::forwarded_view) && !result.pending()) result.view = 0;
   result = combine(first, result, {0, floor, 0});
   const Time view = result.pending() ? floor : result.view;
@@ -296,13 +296,13 @@ Loaded Machine::atomic_slow(std::uint32_t i, Time address_view, Order order, con
 }
 
 // The store of an atomic or of a successful exclusive pair: now, or held.
-void Machine::write_half(std::uint32_t i, Loaded data, bool release, After after, std::uint32_t of, Time address_view,
+std::uint32_t Machine::write_half(std::uint32_t i, Loaded data, bool release, After after, std::uint32_t of, Time address_view,
                          Time read, bool asked, std::uint32_t issue) {
   if (!search_ && !asked && after == After::write && !must_hold(i, data, release)) {
     commit_own(i, known_or(data).value, *cpu_);
     if (release) cpu_->release = now_;
     committed(issue);
-    return;
+    return nothing;
   }
   const std::uint32_t n = hold(i, address_view, data, release, issue);
   Pending& p = pool_[n];
@@ -312,6 +312,7 @@ void Machine::write_half(std::uint32_t i, Loaded data, bool release, After after
   details_[n] = {};
   if (after == After::load || after == After::store) pool_[of].exclusive = true;
   if (trace != nullptr) trace->events[issue].held = true;
+  return n;
 }
 
 // An atomic without acquire that is performed later, as a whole.
@@ -360,6 +361,13 @@ void Machine::own_write(Cpu& c, std::uint32_t word, Time before) {
   }
 }
 
+bool Machine::fail_exclusive() {
+  const bool fails = choose_here(Choice::fail) != 0;
+  if (fails) cpu_->monitor = {};
+  cpu_->stage = fails ? 0 : 3;
+  return fails;
+}
+
 // STXR, STLXR: may fail at any time, and fails rather than break atomicity.
 bool Machine::store_exclusive(std::uint64_t address, Time address_view, Loaded data, Order order) {
   step<true>();
@@ -368,8 +376,9 @@ bool Machine::store_exclusive(std::uint64_t address, Time address_view, Loaded d
   c.control = std::max(c.control, address_view);
   if (model_ != Model::armv8) drain(number_);
   const Monitor m = c.monitor;
-  const bool success = exclusive_possible(m, i) && choose_here(Choice::fail) == 0;
+  const bool success = exclusive_possible(m, i);
   c.monitor = {};
+  c.stage = 0;
   if (!success) return false;
   const bool asked = !search_ && model_ == Model::armv8 && chooser.choose(Choice::delay, 2) != 0;
   std::uint32_t issue = 0;

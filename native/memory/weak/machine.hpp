@@ -12,6 +12,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <string>
 #include <vector>
 
@@ -59,7 +60,7 @@ enum class Leave : std::uint8_t {
 };
 
 // The execution cannot be completed; thrown where no CPU runs.
-struct Abandoned {};
+struct Abandoned : std::exception {};
 
 class Hash;  // search.hpp
 
@@ -149,13 +150,14 @@ class Machine {
   };
   Loaded atomic(std::uint64_t address, Time address_view, Order order, const Atomic& a);
   Loaded load_exclusive(std::uint64_t address, Time address_view, Order order);
+  bool fail_exclusive();  // does STXR fail here, before its address is known? If not, store_exclusive comes next.
   bool store_exclusive(std::uint64_t address, Time address_view, Loaded data, Order order);  // did it succeed?
   void fence(Fence f);
   void isb() {
     if (holds(Rule::isb_floor)) cpu_->load_floor = std::max(cpu_->load_floor, cpu_->control);
   }
   void branch(Time view) { cpu_->control = std::max(cpu_->control, view); }
-  Loaded combine(Function f, Loaded a, Loaded b);  // f(a, b), now or when both are known
+  Loaded combine(Function f, Loaded a, Loaded b, Join join = Join::later);  // f(a, b), now or when both are known
   Loaded resolve(Loaded x);                        // known: late loads that it needs are performed now
   void handover(unsigned from);                    // what CPU `from` stored so far is in memory, and seen by this CPU
   void relax();                                    // others may run first: cond_resched
@@ -254,6 +256,7 @@ class Machine {
   std::uint32_t new_node(std::uint32_t access);
   Loaded known_or(Loaded x) { return x.pending() ? known_now(x) : x; }  // known if it can be, else still pending
   Loaded known_now(Loaded x);
+  static Loaded joined(Join join, Function f, Loaded a, Loaded b);
   Loaded new_value(Function next, Loaded old, Loaded operand);  // of an atomic
   std::uint32_t unread(Loaded x);                               // a late access that x needs
   void node_known(std::uint32_t node, Loaded value, Cpu& c);
@@ -287,7 +290,7 @@ class Machine {
     if ((slow_ & exclusive_bit) != 0) own_write(c, word, before);
   }
   bool exclusive_possible(const Monitor& m, std::uint32_t word) const;
-  void write_half(std::uint32_t word, Loaded data, bool release, After after, std::uint32_t of, Time address_view,
+  std::uint32_t write_half(std::uint32_t word, Loaded data, bool release, After after, std::uint32_t of, Time address_view,
                   Time read, bool asked, std::uint32_t issue);
   void committed(std::uint32_t issue) {  // trace
     if (trace != nullptr) [[unlikely]]
@@ -316,6 +319,8 @@ class Machine {
   void store_search(std::uint32_t word, Time address_view, Loaded data, Order order);
   Loaded atomic_search(std::uint32_t word, Time address_view, Order order, const Atomic& a);
   Loaded failing_compare(std::uint32_t word, Time address_view, const Atomic& a, bool acquire, bool whole);
+  Loaded forwarded_atomic(std::uint32_t word, std::uint32_t from, Time address_view, Order order, const Atomic& a);
+  Time read_of(std::uint32_t n);  // when the load of a pending store's atomic was performed; not_yet
   Loaded pending_atomic(std::uint32_t word, Time address_view, Order order, const Atomic& a, bool acquire, bool whole);
   void forward_pending(std::uint32_t n);
   void split_atomic(std::uint32_t n);

@@ -9,7 +9,7 @@ namespace race::weak {
 
 std::uint32_t Machine::new_node(std::uint32_t access) {
   const auto n = static_cast<std::uint32_t>(nodes_.size());
-  nodes_.push_back({{0, not_yet, n}, nullptr, {}, {}, access});
+  nodes_.push_back({{0, not_yet, n}, nullptr, {}, {}, access, Join::later});
   return n;
 }
 
@@ -18,17 +18,23 @@ Loaded Machine::known_now(Loaded x) {
   if (!n.result.pending() || n.function == nullptr) return n.result;
   const Loaded a = known_or(n.a), b = known_or(n.b);
   if (a.pending() || b.pending()) return x;
-  return nodes_[x.source].result = {n.function(a.value, b.value), std::max(a.view, b.view),
-                                    a.source != 0 ? a.source : b.source};
+  return nodes_[x.source].result = joined(n.join, n.function, a, b);
 }
 
-Loaded Machine::combine(Function f, Loaded a, Loaded b) {
+Loaded Machine::joined(Join join, Function f, Loaded a, Loaded b) {
+  const Time view = join == Join::later     ? std::max(a.view, b.view)
+                    : join == Join::earlier ? std::min(a.view, b.view)
+                                            : b.view;
+  return {f(a.value, b.value), view, a.source != 0 ? a.source : b.source};
+}
+
+Loaded Machine::combine(Function f, Loaded a, Loaded b, Join join) {
   a = known_or(a);
   b = known_or(b);
-  if (!a.pending() && !b.pending())
-    return {f(a.value, b.value), std::max(a.view, b.view), a.source != 0 ? a.source : b.source};
+  if (!a.pending() && !b.pending()) return joined(join, f, a, b);
   const std::uint32_t n = new_node(nothing);
   nodes_[n].function = f;
+  nodes_[n].join = join;
   nodes_[n].a = a;
   nodes_[n].b = b;
   return nodes_[n].result;

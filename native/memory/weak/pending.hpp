@@ -23,12 +23,20 @@ struct Loaded {
   bool pending() const { return view == not_yet; }
 };
 
+// When a value that was computed from two can be known.
+enum class Join : std::uint8_t {
+  later,    // no earlier than both
+  earlier,  // than one of them (a pick dependency)
+  second,   // than the second: the first must only have been performed, which holds back stores, not loads
+};
+
 // A value that is not known yet: the result of a late load or atomic (no function), or of arithmetic on such values.
 struct Node {
   Loaded result;  // pending until it is known
   Function function;
   Loaded a, b;
   std::uint32_t access;  // the late load or atomic that gives it
+  Join join;
 };
 
 // What the store of an atomic, or of a successful exclusive pair, must directly follow.
@@ -73,6 +81,8 @@ struct Detail {
   bool compares = false;    // compare and swap
   bool picks = false;       // see Machine::Atomic
   Loaded compare{};         // the value that it must find
+  bool reads_old = false;   // store of an atomic that was given `old`, when it is known: Pending::read follows from it
+  Loaded old{};
   Function function{};      // atomic: new value from old and operand; null: the operand
 };
 

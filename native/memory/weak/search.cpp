@@ -77,9 +77,36 @@ Loaded Machine::failing_compare(std::uint32_t i, Time address_view, const Atomic
   return acquire || whole ? resolve(result) : result;
 }
 
+// An atomic without acquire that is given the value of its CPU's own pending store, known or not; its store follows that one.
+Loaded Machine::forwarded_atomic(std::uint32_t i, std::uint32_t from, Time address_view, Order order, const Atomic& a) {
+  Cpu& c = *cpu_;
+  const Time newest_load = c.newest_load;
+  const Loaded old = forward(from, floor_of(c, address_view, false), false, false);
+  if (a.no_return) c.newest_load = newest_load;
+  const std::uint32_t n = write_half(i, new_value(a.next, old, a.operand), releases(order), After::store, from, address_view,
+                                     old.view, false, 0);
+  Detail& d = details_[n];
+  d.reads_old = true;
+  d.old = old;
+  if (!a.compare_exchange) return old;
+  d.guess = guess(c, combine(equal, old, a.compare), true);
+  return a.picks ? combine([](std::uint64_t x, std::uint64_t) { return x; }, old, a.compare, Join::earlier) : old;
+}
+
+Time Machine::read_of(std::uint32_t n) {
+  Pending& p = pool_[n];
+  if (p.read == not_yet && p.access == Access::store && p.after != After::any && details_[n].reads_old)
+    p.read = known_or(details_[n].old).view;
+  return p.read;
+}
+
 Loaded Machine::pending_atomic(std::uint32_t i, Time address_view, Order order, const Atomic& a, bool acquire,
                                bool whole) {
   Cpu& c = *cpu_;
+  const std::uint32_t own = own_pending(i, number_);
+  if (!acquire && !whole && own != nothing && pool_[own].access != Access::load && holds(Rule::forwarding) &&
+      choose_here(Choice::forward) == 0)
+    return forwarded_atomic(i, own, address_view, order, a);
   Atomic wanted = a;
   if (whole) {
     drain(number_);
@@ -108,7 +135,7 @@ std::uint32_t Machine::own_below(std::uint32_t n) const {
 // A load that its CPU waits for, or an atomic, may read the CPU's own held store once its value is known.
 bool Machine::can_forward(std::uint32_t n) {
   const std::uint32_t b = own_below(n);
-  return b != nothing && holds(Rule::forwarding) && pool_[b].access == Access::store && pool_[b].read != not_yet &&
+  return b != nothing && holds(Rule::forwarding) && pool_[b].access == Access::store && read_of(b) != not_yet &&
          !known_or(pool_[b].data).pending();
 }
 
@@ -248,7 +275,7 @@ void Machine::hash_value(Loaded v, Hash& h) {
   }
   const Node n = nodes_[v.source];
   h.add(not_yet);
-  h.add(reinterpret_cast<std::uintptr_t>(n.function));
+  h.add(reinterpret_cast<std::uintptr_t>(n.function) << 2 | static_cast<unsigned>(n.join));
   if (n.function == nullptr) return h.add(rank(n.access));
   hash_value(n.a, h);
   hash_value(n.b, h);
@@ -278,6 +305,7 @@ void Machine::hash(unsigned cpu, const Relevant& r, Hash& h) {
     if (p.access == Access::store && p.after == After::any) continue;
     const Detail& d = details_[n];
     if (d.compares) hash_value(d.compare, h);
+    if (d.reads_old && p.read == not_yet) hash_value(d.old, h);
     if (d.guess != 0) h.add(c.guesses[d.guess - 1].known ? 1 : 0);
   }
   for (const Guess& g : c.guesses) {
@@ -319,6 +347,7 @@ void Machine::forget_dead_loads(unsigned cpu, const std::vector<Loaded>& live) {
     const Pending& p = pool_[n];
     if (p.exclusive) needed_.push_back(n);
     if (p.access != Access::load) mark(p.data, needed_);
+    if (p.access == Access::store && p.after != After::any && details_[n].reads_old) mark(details_[n].old, needed_);
     if (p.access == Access::store) continue;
     if (details_[n].compares) mark(details_[n].compare, needed_);
     if (details_[n].awaited) needed_.push_back(n);
