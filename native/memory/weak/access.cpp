@@ -119,14 +119,17 @@ Loaded Machine::forward(std::uint32_t from, Time floor, bool acquire, bool exclu
   if (holds(Rule::forwarded_view)) floor = std::max(floor, atomic ? d.address_view : s.floor);
   if (acquire) floor = std::max(floor, s.read);
   Loaded result = known_or(s.data);
-  if (atomic && d.function != nullptr)
-    result = combine(d.function, nodes_[d.node].result, result);
-  else if (atomic)  // later stores that depend on the value wait for the atomic's load, later loads do not
+  // What a CAS writes depends on its load as on a branch: later stores that depend on the value wait for it, later loads do
+  // not. What a SWP writes does not depend on its load.
+  if (atomic && d.compares)
     result = combine(second, nodes_[d.node].result, result, Join::second);
-  else if (s.after != After::any && d.reads_old)
+  else if (atomic)
+    result = new_value(d.function, nodes_[d.node].result, result);
+  else if (s.after != After::any && d.reads_old && d.compares)
     result = combine(second, d.old, result, Join::second);
   if (!holds(Rule::forwarded_view) && !result.pending()) result.view = 0;
   result = combine(first, result, {0, floor, 0});
+  if (result.pending()) c.given.push_back(result);
   const Time view = result.pending() ? floor : result.view;
   loaded(c, view, acquire);
   if (exclusive) {

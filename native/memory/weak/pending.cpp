@@ -197,9 +197,10 @@ void Machine::drain_releases() {
 
 void Machine::drain_loads() {
   Cpu& c = *cpu_;
+  const auto known = [this](Loaded x) { return !known_or(x).pending(); };
   if (search_)
-    return block_until([this, &c] {
-      return c.late_atomics == 0 &&
+    return block_until([&] {
+      return c.late_atomics == 0 && std::all_of(c.given.begin(), c.given.end(), known) &&
              std::all_of(c.loads.begin(), c.loads.end(), [this](std::uint32_t n) { return details_[n].no_return; });
     });
   while (!c.loads.empty()) perform_through(c.loads.front());
@@ -211,6 +212,8 @@ void Machine::drain_loads() {
       n = pool_[n].next;
     }
   }
+  for (const Loaded& x : c.given) resolve(x);
+  c.given.clear();
 }
 
 Loaded Machine::resolve(Loaded x) {

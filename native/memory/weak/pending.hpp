@@ -125,6 +125,7 @@ struct Cpu {
   std::vector<std::uint32_t> loads;    // late loads in program order
   std::vector<std::uint32_t> pending;  // all, in no order
   std::vector<Guess> guesses;
+  std::vector<Loaded> given;  // what loads were given by pending stores and atomics before it was known
 
   void reset(Time floor) {
     load_floor = floor;
@@ -137,6 +138,7 @@ struct Cpu {
     monitor = {};
     loads.clear();
     guesses.clear();
+    given.clear();
   }
 };
 

@@ -87,6 +87,8 @@ Loaded Machine::forwarded_atomic(std::uint32_t i, std::uint32_t from, Time addre
                                      old.view, false, 0);
   Detail& d = details_[n];
   d.reads_old = true;
+  d.compares = a.compare_exchange;
+  d.compare = a.compare;
   d.old = old;
   if (!a.compare_exchange) return old;
   d.guess = guess(c, combine(equal, old, a.compare), true);
@@ -308,6 +310,9 @@ void Machine::hash(unsigned cpu, const Relevant& r, Hash& h) {
     if (d.reads_old && p.read == not_yet) hash_value(d.old, h);
     if (d.guess != 0) h.add(c.guesses[d.guess - 1].known ? 1 : 0);
   }
+  if (r.newest_load)
+    for (const Loaded& x : c.given)
+      if (known_or(x).pending()) hash_value(x, h);
   for (const Guess& g : c.guesses) {
     if (g.known) continue;
     h.add(g.expected ? 3 : 2);
@@ -352,6 +357,7 @@ void Machine::forget_dead_loads(unsigned cpu, const std::vector<Loaded>& live) {
     if (details_[n].compares) mark(details_[n].compare, needed_);
     if (details_[n].awaited) needed_.push_back(n);
   }
+  for (const Loaded& x : c.given) mark(x, needed_);
   for (const Guess& g : c.guesses)
     if (!g.known) mark(g.equal, needed_);
   if (c.monitor.after == After::load) needed_.push_back(c.monitor.of);
