@@ -20,8 +20,12 @@ constexpr std::array<std::uint8_t, 16> preemptions{0, 0, 0, 0, 0, 1, 1, 1, 1, 2,
 
 }  // namespace
 
-// Uniform in [1, 2 mean - 1], less one: how many to leave alone.
-std::uint32_t RandomStrategy::gap(std::uint32_t mean) { return mean <= 1 ? 0 : rng_.below(2 * mean - 1); }
+// Uniform in [1, 2 mean - 1], less one: how many to leave alone; never for a mean of 0. Without a branch, which chance would
+// make the CPU mispredict.
+std::uint32_t RandomStrategy::gap(std::uint32_t mean) {
+  const std::uint32_t some = rng_.below(2 * mean - 1 + 2 * static_cast<std::uint32_t>(mean == 0));
+  return mean == 0 ? never : some;
+}
 
 std::uint32_t RandomStrategy::first(const Points& p) {
   if (p.period != 0) return gap(p.period);
@@ -72,11 +76,11 @@ std::array<std::uint32_t, choice_kinds> RandomStrategy::begin(std::uint64_t k) {
     skips[at(Choice::delay)] = rng_.below(extent_[at(Choice::delay)] + 1);
     delay_mean_ = 0;
   } else {
-    skips[at(Choice::delay)] = delay_mean_ == 0 ? never : gap(delay_mean_);
+    skips[at(Choice::delay)] = gap(delay_mean_);
   }
-  skips[at(Choice::commit)] = commit_mean_ == 0 ? never : gap(commit_mean_);
-  skips[at(Choice::stale)] = stale_mean_ == 0 ? never : gap(stale_mean_);
-  skips[at(Choice::late)] = late_mean_ == 0 ? never : gap(late_mean_);
+  skips[at(Choice::commit)] = gap(commit_mean_);
+  skips[at(Choice::stale)] = gap(stale_mean_);
+  skips[at(Choice::late)] = gap(late_mean_);
   skips[at(Choice::fail)] = gap(fail_mean);
   return skips;
 }
@@ -85,8 +89,8 @@ Strategy::Answer RandomStrategy::decide(Choice kind, std::uint32_t n) {
   switch (kind) {
     case Choice::preempt:
     case Choice::preempt_sync: return {n == 1 ? 0 : 1 + rng_.below(n - 1), after(points(kind))};
-    case Choice::delay: return {1, delay_mean_ == 0 ? never : gap(delay_mean_)};
-    case Choice::commit: return {1 + rng_.below(n - 1), commit_mean_ == 0 ? never : gap(commit_mean_)};
+    case Choice::delay: return {1, gap(delay_mean_)};
+    case Choice::commit: return {1 + rng_.below(n - 1), gap(commit_mean_)};
     case Choice::stale:  // every other time the oldest: it differs most
       return {(rng_.next() & 1) != 0 ? n - 1 : 1 + rng_.below(n - 1), gap(stale_mean_)};
     case Choice::late: return {1, gap(late_mean_)};

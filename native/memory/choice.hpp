@@ -57,25 +57,27 @@ class Chooser {
   // Starts an execution. skips: how many questions of each kind come before the first that the strategy wants.
   void begin(Strategy* strategy, const std::array<std::uint32_t, choice_kinds>& skips) {
     strategy_ = strategy;
-    for (std::size_t k = 0; k < choice_kinds; ++k) counters_[k] = {skips[k], skips[k], 0};
+    skip_ = skip_from_ = skips;
+    before_ = {};
     deviations_.clear();
   }
 
   // Is the next question of this kind one that the strategy wants? If not, its answer is 0 and it is over.
   bool due(Choice kind) {
-    Counter& c = counters_[static_cast<std::size_t>(kind)];
-    if (c.skip != 0) [[likely]] {
-      --c.skip;
+    std::uint32_t& skip = skip_[static_cast<std::size_t>(kind)];
+    if (skip != 0) [[likely]] {
+      --skip;
       return false;
     }
     return true;
   }
   // The answer to a question that is due.
   std::uint32_t ask(Choice kind, std::uint32_t n) {
-    Counter& c = counters_[static_cast<std::size_t>(kind)];
-    const std::uint32_t ordinal = c.before + c.skip_from;
+    const auto k = static_cast<std::size_t>(kind);
+    const std::uint32_t ordinal = before_[k] + skip_from_[k];
     const Strategy::Answer a = strategy_->decide(kind, n);
-    c = {a.skip, a.skip, ordinal + 1};
+    skip_[k] = skip_from_[k] = a.skip;
+    before_[k] = ordinal + 1;
     if (a.answer != 0) deviations_.push_back({kind, ordinal, a.answer});
     return a.answer;
   }
@@ -83,18 +85,16 @@ class Chooser {
 
   // How many questions of this kind there were.
   std::uint32_t asked(Choice kind) const {
-    const Counter& c = counters_[static_cast<std::size_t>(kind)];
-    return c.before + (c.skip_from - c.skip);
+    const auto k = static_cast<std::size_t>(kind);
+    return before_[k] + (skip_from_[k] - skip_[k]);
   }
   const std::vector<Deviation>& deviations() const { return deviations_; }
 
  private:
-  struct Counter {
-    std::uint32_t skip = 0;       // questions left to answer with 0
-    std::uint32_t skip_from = 0;  // what skip started from
-    std::uint32_t before = 0;     // questions before that
-  };
-  std::array<Counter, choice_kinds> counters_{};
+  using Counters = std::array<std::uint32_t, choice_kinds>;
+  Counters skip_{};       // questions left to answer with 0
+  Counters skip_from_{};  // what skip_ started from
+  Counters before_{};     // questions before that
   Strategy* strategy_ = nullptr;
   std::vector<Deviation> deviations_;
 };

@@ -299,8 +299,8 @@ Loaded Machine::atomic_slow(std::uint32_t i, Time address_view, Order order, con
 }
 
 // The store of an atomic or of a successful exclusive pair: now, or held.
-std::uint32_t Machine::write_half(std::uint32_t i, Loaded data, bool release, After after, std::uint32_t of, Time address_view,
-                         Time read, bool asked, std::uint32_t issue) {
+std::uint32_t Machine::write_half(std::uint32_t i, Loaded data, bool release, After after, std::uint32_t of,
+                                  Time address_view, Time read, bool asked, std::uint32_t issue) {
   if (!search_ && !asked && after == After::write && !must_hold(i, data, release)) {
     commit_own(i, known_or(data).value, *cpu_);
     if (release) cpu_->release = now_;

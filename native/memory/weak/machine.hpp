@@ -158,10 +158,10 @@ class Machine {
   }
   void branch(Time view) { cpu_->control = std::max(cpu_->control, view); }
   Loaded combine(Function f, Loaded a, Loaded b, Join join = Join::later);  // f(a, b), now or when both are known
-  Loaded resolve(Loaded x);                        // known: late loads that it needs are performed now
-  void handover(unsigned from);                    // what CPU `from` stored so far is in memory, and seen by this CPU
-  void relax();                                    // others may run first: cond_resched
-  void spin();  // others run first, and the next load reads the newest: a turn of a waiting loop
+  Loaded resolve(Loaded x);      // known: late loads that it needs are performed now
+  void handover(unsigned from);  // what CPU `from` stored so far is in memory, and seen by this CPU
+  void relax();                  // others may run first: cond_resched
+  void spin();                   // others run first, and the next load reads the newest: a turn of a waiting loop
   void wait_for(std::uint64_t address);  // the value just loaded there would not do
   [[noreturn]] void fail(const Fault& f);
 
@@ -290,8 +290,8 @@ class Machine {
     if ((slow_ & exclusive_bit) != 0) own_write(c, word, before);
   }
   bool exclusive_possible(const Monitor& m, std::uint32_t word) const;
-  std::uint32_t write_half(std::uint32_t word, Loaded data, bool release, After after, std::uint32_t of, Time address_view,
-                  Time read, bool asked, std::uint32_t issue);
+  std::uint32_t write_half(std::uint32_t word, Loaded data, bool release, After after, std::uint32_t of,
+                           Time address_view, Time read, bool asked, std::uint32_t issue);
   void committed(std::uint32_t issue) {  // trace
     if (trace != nullptr) [[unlikely]]
       trace_writer(issue);

@@ -83,7 +83,7 @@ struct Detail {
   Loaded compare{};         // the value that it must find
   bool reads_old = false;   // store of an atomic that was given `old`, when it is known: Pending::read follows from it
   Loaded old{};
-  Function function{};      // atomic: new value from old and operand; null: the operand
+  Function function{};  // atomic: new value from old and operand; null: the operand
 };
 
 // Compare-and-swap, late or searching: whether it succeeds is guessed when it is issued, and checked when it is known.

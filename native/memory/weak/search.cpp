@@ -83,8 +83,8 @@ Loaded Machine::forwarded_atomic(std::uint32_t i, std::uint32_t from, Time addre
   const Time newest_load = c.newest_load;
   const Loaded old = forward(from, floor_of(c, address_view, false), false, false);
   if (a.no_return) c.newest_load = newest_load;
-  const std::uint32_t n = write_half(i, new_value(a.next, old, a.operand), releases(order), After::store, from, address_view,
-                                     old.view, false, 0);
+  const std::uint32_t n = write_half(i, new_value(a.next, old, a.operand), releases(order), After::store, from,
+                                     address_view, old.view, false, 0);
   Detail& d = details_[n];
   d.reads_old = true;
   d.compares = a.compare_exchange;
