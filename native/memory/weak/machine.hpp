@@ -158,7 +158,8 @@ class Machine {
   }
   void branch(Time view) { cpu_->control = std::max(cpu_->control, view); }
   Loaded combine(Function f, Loaded a, Loaded b, Join join = Join::later);  // f(a, b), now or when both are known
-  Loaded resolve(Loaded x);      // known: late loads that it needs are performed now
+  // Known: late loads that it needs are performed now.
+  Loaded resolve(Loaded x) { return x.pending() ? resolve_now(x) : x; }
   void handover(unsigned from);  // what CPU `from` stored so far is in memory, and seen by this CPU
   void relax();                  // others may run first: cond_resched
   void spin();                   // others run first, and the next load reads the newest: a turn of a waiting loop
@@ -256,6 +257,7 @@ class Machine {
   std::uint32_t new_node(std::uint32_t access);
   Loaded known_or(Loaded x) { return x.pending() ? known_now(x) : x; }  // known if it can be, else still pending
   Loaded known_now(Loaded x);
+  Loaded resolve_now(Loaded x);
   static Loaded joined(Join join, Function f, Loaded a, Loaded b);
   Loaded new_value(Function next, Loaded old, Loaded operand);  // of an atomic
   std::uint32_t unread(Loaded x);                               // a late access that x needs

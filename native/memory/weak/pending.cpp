@@ -216,8 +216,7 @@ void Machine::drain_loads() {
   c.given.clear();
 }
 
-Loaded Machine::resolve(Loaded x) {
-  if (!x.pending()) return x;
+Loaded Machine::resolve_now(Loaded x) {
   if (search_) block_until([this, x] { return !known_or(x).pending(); });
   while (const std::uint32_t n = unread(x)) perform_through(n);
   return known_or(x);
