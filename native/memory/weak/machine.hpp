@@ -98,12 +98,10 @@ class Machine {
   void begin_last_checks(unsigned cpu);  // a CPU that sees everything
   void commit_all();                     // everything held commits, program order, CPU by CPU
   bool anything_pending() const { return pending_count_ != 0; }
-  void
-  flush();  // nobody can run: a pending access of the chooser's choice is performed, or all where the order does not
-            // matter
-  void late_loads(bool on) {
-    slow_ = (slow_ & ~late_bit) | (on ? late_bit : 0u);
-  }  // may loads be late in this execution?
+  // Nobody can run: a pending access of the chooser's choice is performed, or all where the order does not matter.
+  void flush();
+  // May loads be late in this execution?
+  void late_loads(bool on) { slow_ = (slow_ & ~late_bit) | (on ? late_bit : 0u); }
 
   Chooser chooser;
   BarrierPlan plan;
@@ -145,7 +143,7 @@ class Machine {
     bool compare_exchange = false;
     bool no_return = false;  // the result is thrown away: STADD, or the zero register. Then it is no acquire.
     // The result of a CAS that succeeds is found in two places, in its compare register and in memory: later loads are no
-    // earlier than either of them, later stores come after its load (a pick dependency).
+    // earlier than the earlier of the two, later stores come after its load (a pick dependency).
     bool picks = false;
   };
   Loaded atomic(std::uint64_t address, Time address_view, Order order, const Atomic& a);
@@ -249,11 +247,11 @@ class Machine {
   void drain(unsigned cpu);  // all of it
   void drain_releases();
   void drain_loads();
-  std::uint32_t reservation(std::uint32_t word,
-                            const Cpu& but) const;  // a store that must directly follow the newest write
+  // A store of another CPU than `but` that must follow the newest write of the word.
+  std::uint32_t reservation(std::uint32_t word, const Cpu& but) const;
   void yield_reservation(std::uint32_t word, const Cpu& by);
-  void followed(std::uint32_t n, Cpu& c, Time write,
-                Time read);  // access n happened as `write`: who waited to follow it?
+  // Access n was performed and stands for `write`: who waited to follow it?
+  void followed(std::uint32_t n, Cpu& c, Time write, Time read);
   std::uint32_t new_node(std::uint32_t access);
   Loaded known_or(Loaded x) { return x.pending() ? known_now(x) : x; }  // known if it can be, else still pending
   Loaded known_now(Loaded x);
