@@ -93,6 +93,7 @@ class Ablation(msgspec.Struct, kw_only=True):
     off_trial: TrialRecord | None = None
     sites: list[SiteRecord]  # all, by name
     minimal: list[MinimalSet] = []
+    more_minimal: bool = False  # the search for other sets ended at a limit
     masks: list[MaskRecord] = []
     conclusions: list[str] = []
     not_shown: list[str] = []

@@ -95,6 +95,7 @@ class _Recorder:
                 for kept in study.sets
             ],
             masks=[MaskRecord(sites=mask.sites, together=self._require(mask.together)) for mask in study.masks],
+            more_minimal=study.more_sets,
             trials=study.bench.trials,
             total_executions=study.bench.executions,
         )
@@ -214,6 +215,8 @@ def _conclusions(document: Ablation) -> Iterator[str]:
                 f"enough: {needed or 'no site at all'}, every other site at none: nothing found in "
                 f"{count(kept.trial.executions)} executions (up to {percent(kept.trial.rate.high)})"
             )
+    if document.more_minimal:
+        yield f"there may be more such sets: the search ended with {len(document.minimal)}"
     if untested := [s for s in of.get("untested", []) if s.weakened is not None]:
         yield f"untested, though executions came to them: {_and([site.site for site in untested])}"
     for name, strength in document.held.items():

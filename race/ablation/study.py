@@ -64,6 +64,7 @@ class Study:
     by_site: dict[str, SiteStudy] = field(default_factory=dict)  # of the sites that can be weakened
     sets: list[SetStudy] = field(default_factory=list)
     masks: list[Mask] = field(default_factory=list)
+    more_sets: bool = False  # there may be
     masks_known: bool = False
     finished: bool = False
 
@@ -140,6 +141,7 @@ class Study:
                 if name not in weakened and (more := without | {name}) not in seen:
                     seen.add(more)
                     queue.append(more)
+        self.more_sets = bool(queue)
         for weakened in found:
             kept = [name for name in self.by_site if name not in weakened]
             self.sets.append(SetStudy(kept, self._without(weakened), None))
@@ -164,18 +166,28 @@ class Study:
         self.masks_known = True
 
     def _lower(self) -> None:
+        """What sufficed in an earlier set is tried first in the next: as a rule they differ in one or two sites."""
+        known: Strengths = {}
         for kept in self.sets:
-            for name in kept.sites:
+            shared = {name: known[name] for name in kept.sites if name in known}
+            if shared:
+                self._keep_if_clean(kept, {**kept.strengths, **shared})
+            new = kept.sites if kept.trial is None else [name for name in kept.sites if name not in shared]
+            for name in new:
                 s = self.by_site[name]
                 order = ASCENDING[s.site.side]
                 for strength in order[1 : order.index(s.strength)]:  # at none it fails: it is a member
-                    wanted = {**kept.strengths, name: strength}
-                    trial = self._trial(f"{name}={strength}", wanted)
-                    if trial.clean:
-                        kept.strengths, kept.trial = wanted, trial
+                    if self._keep_if_clean(kept, {**kept.strengths, name: strength}):
                         break
             if kept.trial is None:
-                kept.trial = self._trial("minimal set", kept.strengths)
+                kept.trial = self._trial("sets", kept.strengths)
+            known.update((name, kept.strengths[name]) for name in kept.sites if name not in known)
+
+    def _keep_if_clean(self, kept: SetStudy, strengths: Strengths) -> bool:
+        trial = self._trial("strengths", strengths)
+        if trial.clean:
+            kept.strengths, kept.trial = strengths, trial
+        return trial.clean
 
     def _strengthen_each(self) -> None:
         executions = min(ALONE_EXECUTIONS, self.executions)
