@@ -45,7 +45,7 @@ def ablated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("ablated") / "out.json"
     command = [sys.executable, "-m", "race", "ablate", "freeobj-corruption", *FEW, "--jobs", "2", "--json", str(path)]
     done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=path.parent)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0
     return path
 
 
@@ -145,8 +145,8 @@ def test_nothing_moves_where_nothing_is_reordered(tmp_path: Path, run_race: RunR
 
 
 def test_another_scenario(small: Callable[..., str], run_race: RunRace) -> None:
-    status, out, err = run_race("ablate", small(), *SMALL, "--executions", "1500", "--json", "out.json")
-    assert (status, err) == (0, "")
+    status, out, _ = run_race("ablate", small(), *SMALL, "--executions", "1500", "--json", "out.json")
+    assert status == 0
     verdicts = {site.site: site.verdict for site in load("out.json").sites}
     assert verdicts["zs_free.class.unlock"] != "untested"  # its thread frees
     assert "race ablate small" in out
@@ -208,7 +208,8 @@ def test_a_signal(tmp_path: Path) -> None:
         time.sleep(1)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate()
-        assert (process.returncode, err) == (4, "")
+        assert process.returncode == 4
+        assert "Traceback" not in err
     document = load(tmp_path / "out.json")
     assert (document.finished, document.interrupted) == (False, True)
     assert "Not finished: it was interrupted" in out

@@ -87,10 +87,10 @@ class Study:
             )
         self._count_crossings()
         self._weaken_each()
+        self._strengthen_each()
         self._find_sets()
         self._find_masks()
         self._lower()
-        self._strengthen_each()
         self.finished = True
 
     @property
@@ -130,11 +130,14 @@ class Study:
         found: list[Sites] = []
         queue: list[Sites] = [frozenset()]
         seen = set(queue)
-        while queue and len(found) < MOST_SETS:
+        enough_trials = 0
+        while queue and len(found) < MOST_SETS and (not found or self.bench.trials < enough_trials):
             without = queue.pop(0)
             if not self._search.clean(idle | without):
                 continue
             weakened = self._search.largest(idle | without, [name for name in spare if name not in without])
+            if not found:
+                enough_trials = self.bench.trials + 2 * len(self.by_site)  # as many again as all else takes
             if weakened not in found:
                 found.append(weakened)
             for name in spare:
@@ -155,7 +158,7 @@ class Study:
         for kept in self.sets:
             others = [name for name in self.by_site if name not in kept.sites and name not in self._idle]
             for name in kept.sites:
-                if name in self.necessary:
+                if name in self.necessary or any(name in group for group in groups):
                     continue
                 group = frozenset((name, *self._search.cause(frozenset((name,)), [*others, *self._idle])))
                 if group not in groups:
