@@ -212,7 +212,7 @@ def _conclusions(document: Ablation) -> Iterator[str]:
         if kept.trial is not None:
             needed = _and([f"{name}={strength}" for name, strength in kept.sites.items()])
             yield (
-                f"enough: {needed or 'no site at all'}, every other site at none: nothing found in "
+                f"enough: {needed + ', every other site' if needed else 'every site'} at none: nothing found in "
                 f"{count(kept.trial.executions)} executions (up to {percent(kept.trial.rate.high)})"
             )
     if document.more_minimal:
