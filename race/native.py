@@ -127,6 +127,14 @@ class Campaign:
             raise RunError(_take_error(error, "the engine has no result"))
         return _take(text)
 
+    def crossings(self, base_json: bytes, first: int, count: int) -> bytes:
+        """How often those executions came to each site, and moved an access across it that the base plan forbids."""
+        error = ffi.new("char **")
+        text = lib.race_campaign_crossings(self._campaign, base_json, first, count, error)
+        if text == ffi.NULL:
+            raise RunError(_take_error(error, "the engine cannot count crossings"))
+        return _take(text)
+
     def close(self) -> None:
         lib.race_campaign_close(self._campaign)
         self._campaign = ffi.NULL

@@ -55,7 +55,7 @@ def document(run: Run, result: CampaignResult, started: datetime.datetime, secon
     return Document(
         verb=run.verb,
         command=run.command,
-        scenario=_scenario(run.scenario),
+        scenario=scenario_record(run.scenario),
         engine=run.engine,
         model=run.model,
         seed=run.seed,
@@ -78,7 +78,7 @@ def document(run: Run, result: CampaignResult, started: datetime.datetime, secon
     )
 
 
-def _scenario(scenario: Scenario) -> ScenarioRecord:
+def scenario_record(scenario: Scenario) -> ScenarioRecord:
     return ScenarioRecord(
         name=scenario.source.name,
         title=scenario.tables.title,

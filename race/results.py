@@ -7,7 +7,7 @@ between two runs of the same command stands only in `timing` and `host`. `python
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -21,6 +21,7 @@ VERSION: Final = 1
 
 Count = Annotated[int, Meta(ge=0)]
 Share = Annotated[float, Meta(ge=0, le=1)]
+AnyDocument = TypeVar("AnyDocument", bound=msgspec.Struct)
 
 
 # unjudged: there was no expectation to hold or fail
@@ -143,9 +144,9 @@ class Document(msgspec.Struct, kw_only=True):
     timing: Timing | None = None
 
 
-def printable(document: Document) -> Document:
+def printable(document: AnyDocument) -> AnyDocument:
     """Its copy for a reader's eyes: a result may come from anyone, and control characters could drive a terminal."""
-    return msgspec.convert(_visible(msgspec.to_builtins(document)), Document)
+    return msgspec.convert(_visible(msgspec.to_builtins(document)), type(document))
 
 
 def _visible(value: Any) -> Any:

@@ -1,30 +1,32 @@
-"""The JSON Schema of the result document. `python -m race.schema [FILE]` writes it, by default to docs/."""
+"""The JSON Schema of the result document. `python -m race.schema [FILE]` writes it, by default to docs/ and with
+that of the ablation document."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
+from race.ablation import document as ablation
 from race.files import write_atomically
 from race.results import VERSION, Document
 
 PUBLISHED = Path("docs") / "schema" / f"result-v{VERSION}.json"
-
-
-def result_schema() -> dict[str, Any]:
-    schema = msgspec.json.schema(Document)
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": f"race result document, version {VERSION}",
-        **schema,
-    }
+PUBLISHED_ABLATION = PUBLISHED.with_name(f"ablation-v{ablation.VERSION}.json")
 
 
 def text() -> str:
-    return msgspec.json.format(msgspec.json.encode(result_schema(), order="sorted"), indent=2).decode() + "\n"
+    return _text(Document, f"race result document, version {VERSION}")
+
+
+def ablation_text() -> str:
+    return _text(ablation.Ablation, f"race ablation document, version {ablation.VERSION}")
+
+
+def _text(of: type, title: str) -> str:
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": title, **msgspec.json.schema(of)}
+    return msgspec.json.format(msgspec.json.encode(schema, order="sorted"), indent=2).decode() + "\n"
 
 
 def main(arguments: list[str]) -> int:
@@ -32,6 +34,10 @@ def main(arguments: list[str]) -> int:
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, text().encode())
     print(path)
+    if not arguments:
+        beside = path.with_name(PUBLISHED_ABLATION.name)
+        write_atomically(beside, ablation_text().encode())
+        print(beside)
     return 0
 
 

@@ -66,6 +66,13 @@ def run_batch(arm: str, plan_json: bytes, ranges: list[Range]) -> Batch:
     return Batch(_state.worker, done, time.monotonic() - began, campaign.result())
 
 
+def run_crossings(arm: str, plan_json: bytes, base_json: bytes, executions: Range) -> bytes:
+    """How often those executions came to each site, and moved an access across it that the base plan forbids."""
+    campaign = _open(arm, plan_json)
+    with cancellable(campaign):
+        return campaign.crossings(base_json, *executions)
+
+
 @contextlib.contextmanager
 def cancellable(work: Cancellable) -> Iterator[None]:
     """While it runs, the pool can cut it short."""

@@ -158,6 +158,18 @@ char* race_campaign_result(race_campaign* c, char** error) {
   return guarded(error, nullptr, [&] { return result_of(c->campaign); });
 }
 
+char* race_campaign_crossings(race_campaign* c, const char* base_json, uint64_t first, uint64_t count, char** error) {
+  return guarded(error, nullptr, [&] {
+    const race::Crossings counted = c->campaign.crossings(race::parse_plan(base_json).barriers, first, count);
+    ordered_json by_site = ordered_json::object();
+    for (std::size_t id = 1; id < counted.by_site().size(); ++id)
+      if (const race::SiteCrossings& s = counted.by_site()[id]; s.times != 0)
+        by_site[std::string(race::sites().all()[id].name)] = {
+            {"crossed", s.executions}, {"times", s.times}, {"tried", s.tried}};
+    return copy(ordered_json{{"executions", counted.executions()}, {"sites", by_site}}.dump());
+  });
+}
+
 void race_campaign_close(race_campaign* c) { delete c; }
 
 race_litmus* race_litmus_open(const char* program_json, char** error) {

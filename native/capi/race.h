@@ -37,6 +37,13 @@ void race_campaign_cancel(race_campaign* campaign);
 // in *error, if there is no result.
 char* race_campaign_result(race_campaign* campaign, char** error);
 
+// Runs executions first to first + count - 1 with a trace each. JSON: {"executions", "sites": {name: {"crossed", "times",
+// "tried"}}}: in how many of them the site's operation ran, how often, and in how many an access moved across it that the
+// strength which the plan base_json gives the site forbids (native/engine/crossings.hpp). Sites that none came to are left
+// out. NULL, and a message in *error, if they cannot be run.
+char* race_campaign_crossings(race_campaign* campaign, const char* base_json, uint64_t first, uint64_t count,
+                              char** error);
+
 void race_campaign_close(race_campaign* campaign);
 
 // ---- litmus tests

@@ -79,6 +79,18 @@ std::uint64_t Campaign::run(std::uint64_t first, std::uint64_t count) {
   return done;
 }
 
+Crossings Campaign::crossings(const BarrierPlan& base, std::uint64_t first, std::uint64_t count) {
+  Crossings counted(base);
+  weak::Trace trace;
+  const Tracing tracing(machine_, trace);
+  for (std::uint64_t k = first; k != first + count && !cancelled_.load(std::memory_order_relaxed); ++k) {
+    trace.clear();
+    run_one(k);
+    counted.add(trace);
+  }
+  return counted;
+}
+
 // What the program itself throws, out of memory for one, says which execution it was.
 Outcome Campaign::run_one(std::uint64_t k) {
   try {

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/crossings.hpp"
 #include "engine/scenario.hpp"
 
 namespace race {
@@ -30,6 +31,9 @@ class Campaign {
   // Runs executions first .. first + count - 1. Returns how many were done: fewer after cancel(). Throws std::runtime_error if
   // one cannot be run; those before it count.
   std::uint64_t run(std::uint64_t first, std::uint64_t count);
+  // Runs those executions with a trace each and counts what came to the sites, and what moved across them that the strengths of
+  // `base` forbid. What they find is not counted. Ends early after cancel().
+  Crossings crossings(const BarrierPlan& base, std::uint64_t first, std::uint64_t count);
   void cancel() { cancelled_.store(true, std::memory_order_relaxed); }
 
   const Plan& plan() const { return plan_; }

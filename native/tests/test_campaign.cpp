@@ -132,6 +132,49 @@ TEST_CASE("the class lock's release and its acquire are each necessary, the rwlo
   CHECK(found_in(others, 30'000) == 0);
 }
 
+TEST_CASE("what moves across a site is counted: nothing at its own strength, something where it is weaker") {
+  Plan on = freeobj_corruption(256);
+  on.barriers = BarrierPlan::arm64();
+  set(on, "zs_page_migrate.put_page", "none");
+  const auto count = [&on](const Plan& plan, std::string_view site) {
+    Campaign c(plan);
+    const Crossings all = c.crossings(on.barriers, 0, 2'000);
+    CHECK(all.executions() == 2'000);
+    CHECK(c.executions() == 0);
+    for (std::size_t i = 1; i < sites().all().size(); ++i)
+      if (sites().all()[i].name == site) return all.by_site()[i];
+    throw std::invalid_argument("no such site");
+  };
+  // Each side and strength: a lock, a bit lock, an unlock, a fence before an unlock, a full atomic.
+  for (const char* site : {"zs_malloc.class.lock", "zs_page_migrate.trypin", "zs_page_migrate.class.unlock",
+                           "zs_page_migrate.unpin", "unmap_and_move.put_page"}) {
+    CAPTURE(site);
+    Plan weaker = on;
+    set(weaker, site, "none");
+    CHECK(count(weaker, site).tried > 20);
+    weaker.model = weak::Model::sc;
+    CHECK(count(weaker, site).tried == 0);
+  }
+  CHECK(count(on, "zs_malloc.class.lock").executions == 2'000);
+  CHECK(count(on, "zs_malloc.class.lock").times == 2'000);
+  CHECK(count(on, "zs_free.class.lock").times == 0);
+
+  for (const Plan& strong : {on, [&on] {
+                               Plan p = on;
+                               p.slots = {"a", "b", "c", "d", "e", "f"};
+                               p.frames = 64;
+                               const std::uint32_t size = request_of(256, 2, 3);
+                               p.setup = {step(Op::allocate, 0, size), step(Op::write, 0)};
+                               p.threads = {{"one", {random_steps(6, {0, 1, 2}, {40, size})}},
+                                            {"two", {random_steps(6, {3, 4, 5}, {40, size})}}};
+                               return p;
+                             }()}) {
+    Campaign c(strong);
+    const Crossings all = c.crossings(on.barriers, 0, 2'000);
+    for (const SiteCrossings& site : all.by_site()) CHECK(site.tried == 0);
+  }
+}
+
 TEST_CASE("a finding names value, origin, who wrote the newest value, and its steps") {
   Campaign c(freeobj_corruption(4096));
   c.run(0, 5'000);

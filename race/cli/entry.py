@@ -51,6 +51,10 @@ def _run(argv: list[str]) -> int:
             from race.cli import litmus
 
             return litmus.main(options)
+        case "ablate":
+            from race.cli import ablate
+
+            return ablate.main(options, ["race", *argv])
         case _:
             from race.cli import campaign
 

@@ -17,6 +17,7 @@ VERBS = {
     "list": "the scenarios that come with the program",
     "run": "one scenario under one barrier plan",
     "compare": "one scenario under several barrier plans, beside each other",
+    "ablate": "which ordering sites a scenario needs, and how strong",
     "litmus": "litmus tests: small AArch64 programs and the final states that they can end in",
     "sites": "the ordering sites of the allocator",
     "report": "a saved result again, in another form",
@@ -105,7 +106,7 @@ def _build() -> tuple[_Parser, dict[str, _Parser]]:
             verb,
             help=what,
             description=f"{what[0].upper()}{what[1:]}.",
-            epilog=f"{PLAN} {EXIT_STATUS}" if verb in ("run", "compare") else None,
+            epilog=f"{PLAN} {EXIT_STATUS}" if verb in ("run", "compare", "ablate") else None,
             allow_abbrev=False,
         )
         for verb, what in VERBS.items()
@@ -119,6 +120,7 @@ def _build() -> tuple[_Parser, dict[str, _Parser]]:
         action="append",
         help="a barrier plan; may be given several times; default: those of the scenario's `compare`, else off and on",
     )
+    _add_ablate_options(verbs["ablate"])
     _add_litmus_options(verbs["litmus"])
     verbs["sites"].add_argument("--json", action="store_true", help="as JSON instead of a table")
     report = verbs["report"]
@@ -190,6 +192,44 @@ def _add_run_options(verb: argparse.ArgumentParser) -> None:
         type=values.integer(0),
         help="only the execution of this number, as in the whole run",
     )
+
+
+def _add_ablate_options(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("scenario", metavar="SCENARIO", help="a name that `race list` shows, or a file")
+    verb.add_argument(
+        "--barriers",
+        metavar="PLAN",
+        default="on",
+        help="the plan whose sites are weakened; default: on. It must be clean",
+    )
+    verb.add_argument(
+        "--model",
+        type=values.one_of("model", ["armv8", "tso", "sc"]),
+        default="armv8",
+        help="what the machine may reorder: armv8 (default), tso, sc",
+    )
+    verb.add_argument(
+        "--executions",
+        metavar="N",
+        type=values.integer(1),
+        default=values.ABLATION_EXECUTIONS,
+        help=f"executions of each trial, fewer where there are findings; default: {values.ABLATION_EXECUTIONS:,}",
+    )
+    verb.add_argument(
+        "--seconds", metavar="S", type=values.seconds, help="time in all; what is not reached is untested"
+    )
+    verb.add_argument("--seed", metavar="N", type=values.integer(0, values.MAX_SEED), default=1, help="default: 1")
+    verb.add_argument(
+        "--jobs", metavar="N", type=values.integer(1, values.MAX_JOBS), help="worker processes; default: one a CPU"
+    )
+    verb.add_argument(
+        "--page-size",
+        metavar="N",
+        type=values.integer(*PAGE_SIZES),
+        help="instead of the scenario's: a power of two from {} to {}".format(*PAGE_SIZES),
+    )
+    verb.add_argument("--json", metavar="FILE", help="write the ablation document there (- is standard output)")
+    verb.add_argument("--markdown", metavar="FILE", help="write a report in Markdown there")
 
 
 def _add_litmus_options(verb: argparse.ArgumentParser) -> None:

@@ -5,14 +5,29 @@ from __future__ import annotations
 import argparse
 
 from race import output, results
-from race.cli import reports
+from race.ablation import document as ablation
+from race.cli import ablate, reports
+from race.errors import InputError
 
 
 def main(options: argparse.Namespace) -> int:
     files = reports.wanted(options)
+    if ablation.is_ablation(options.file):
+        return _ablation(options.file, files)
     document = results.load(options.file)
     output.check(files.values())
     reports.write(document, files)
     if not files:
         reports.show(document, files)
+    return 0
+
+
+def _ablation(file: str, files: dict[str, str]) -> int:
+    if "junit" in files:
+        raise InputError("an ablation has no JUnit report: it holds no expectation; use --markdown")
+    document = ablation.load(file)
+    output.check(files.values())
+    ablate.write(document, files)
+    if not files:
+        ablate.show(document, files)
     return 0

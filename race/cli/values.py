@@ -11,6 +11,7 @@ from race.schedule import Shard
 
 DEFAULT_EXECUTIONS = 200_000  # of an arm
 DEFAULT_SECONDS = 4.3  # of an arm: three of them and the start of the workers stay within 15 s
+ABLATION_EXECUTIONS = 50_000  # of a trial
 
 MAX_SEED = (1 << 64) - 1
 MAX_NUMBER = (1 << 63) - 1

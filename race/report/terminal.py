@@ -26,13 +26,16 @@ OUTCOME_STYLES = {"as expected": "green", "NOT AS EXPECTED": "bold red"}
 def render(document: Document, to: Console) -> None:
     """In colour on a terminal; elsewhere as plain text of WIDTH columns, whatever the console takes its width for."""
     document = printable(document)
+    show(_report(document, min(WIDTH, to.width) if to.is_terminal else WIDTH), to)
+
+
+def show(report: RenderableType, to: Console) -> None:
     if to.is_terminal:
-        width = min(WIDTH, to.width)
-        to.print(_report(document, width), width=width)
+        to.print(report, width=min(WIDTH, to.width))
         return
     plain = Console(file=io.StringIO(), width=WIDTH, color_system=None, force_terminal=False)
     with plain.capture() as captured:
-        plain.print(_report(document, WIDTH))
+        plain.print(report)
     for line in captured.get().splitlines():  # rich fills each line up with blanks
         to.out(line.rstrip(), highlight=False)
 
@@ -43,7 +46,7 @@ def _report(document: Document, width: int) -> RenderableType:
 
 def _sections(document: Document, width: int) -> Iterator[RenderableType]:
     yield Text(f"race {document.verb} {document.scenario.name}", style="bold")
-    yield _pairs(words.asked(document))
+    yield pairs(words.asked(document))
     wide = any(len(part) > NARROW_PLAN for arm in document.arms for part in arm.plan.split(","))
     side_by_side = 2 if wide else 3
     for i in range(0, len(document.arms), side_by_side):
@@ -51,7 +54,7 @@ def _sections(document: Document, width: int) -> Iterator[RenderableType]:
         yield _arms(document, document.arms[i : i + side_by_side])
     yield Padding(Text(f"\n{words.RATES}", style="dim"), (0, 0, 0, 2))
     if tests := words.shown_differences(document):
-        yield from _bullets("Difference (Fisher's exact test, two-sided)", map(words.difference, tests))
+        yield from bullets("Difference (Fisher's exact test, two-sided)", map(words.difference, tests))
     for arm, findings in words.arms_findings(document):
         yield from _findings(arm, findings)
     yield from _trace(document, width)
@@ -63,16 +66,16 @@ def _heading(text: str) -> RenderableType:
     return Text(f"\n{text}", style="bold")
 
 
-def _pairs(pairs: Sequence[tuple[str, str]]) -> RenderableType:
+def pairs(labelled: Sequence[tuple[str, str]]) -> RenderableType:
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column(overflow="fold")
-    for label, text in pairs:
+    for label, text in labelled:
         grid.add_row(Text(label), Text(text))
     return Padding(grid, (0, 0, 0, 2))
 
 
-def _bullets(heading: str, lines: Iterable[str]) -> Iterator[RenderableType]:
+def bullets(heading: str, lines: Iterable[str]) -> Iterator[RenderableType]:
     yield _heading(heading)
     yield _list(lines)
 
@@ -125,7 +128,7 @@ def _findings(arm: Arm, findings: Sequence[Finding]) -> Iterator[RenderableType]
         if i == 0:
             yield _heading(f"First findings of plan {arm.plan}")
         yield Padding(Text(_title(finding)), (0, 0, 0, 2))
-        yield Padding(_pairs(words.facts(finding)), (0, 0, 0, 2))
+        yield Padding(pairs(words.facts(finding)), (0, 0, 0, 2))
     if more := words.more_findings(arm, findings):
         yield Padding(Text(more), (0, 0, 0, 2))
 
@@ -154,9 +157,9 @@ def _verdict(document: Document) -> Iterator[RenderableType]:
     if document.interrupted:
         yield Padding(Text("The run was interrupted: the figures are of what was done until then."), (0, 0, 0, 2))
     yield _list(verdict.reasons)
-    yield from _bullets("What was shown", words.shown(document))
+    yield from bullets("What was shown", words.shown(document))
     if verdict.not_shown:
-        yield from _bullets("What was not shown", verdict.not_shown)
+        yield from bullets("What was not shown", verdict.not_shown)
 
 
 def _repeat(document: Document, width: int) -> Iterator[RenderableType]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
-from race.plan import Strengths
 from race.scenario.format import AnyStep
 from race.scenario.load import Scenario
 
@@ -14,7 +14,7 @@ VERSION = 1
 MAX_TRACES = 1  # findings of an arm, of each oracle, that come with their steps
 
 
-def native_plan(scenario: Scenario, strengths: Strengths, *, model: str, seed: int, max_findings: int) -> bytes:
+def native_plan(scenario: Scenario, strengths: Mapping[str, str], *, model: str, seed: int, max_findings: int) -> bytes:
     numbers = {slot: i for i, slot in enumerate(scenario.slots)}
     return msgspec.json.encode(
         {

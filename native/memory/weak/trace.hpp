@@ -36,12 +36,28 @@ struct Event {
   bool forwarded;        // load: from a held store of this CPU
 };
 
+// A CPU came to the operation of a site.
+struct Crossing {
+  std::uint32_t event;  // the first event that may be of the operation
+  std::uint8_t cpu;
+  SiteId site;
+};
+
 struct Trace {
   std::vector<Event> events{Event{}};    // event 0 is no event
   std::vector<std::uint32_t> writer{0};  // for each commit time the event of its store
+  std::vector<Crossing> crossings;
   std::uint32_t add(const Event& e) {
     events.push_back(e);
     return static_cast<std::uint32_t>(events.size() - 1);
+  }
+  void crossed(unsigned cpu, SiteId site) {
+    crossings.push_back({static_cast<std::uint32_t>(events.size()), static_cast<std::uint8_t>(cpu), site});
+  }
+  void clear() {
+    events.resize(1);
+    writer.resize(1);
+    crossings.clear();
   }
 };
 

@@ -335,7 +335,11 @@ struct machine {
   static void fence(Fence f) { current->fence(f); }
   static void isb() { current->isb(); }
   static void relax() { current->relax(); }
-  static Strength strength(SiteId site) { return current->plan[site]; }
+  static Strength strength(SiteId site) {  // asked once by each operation of a site, as it begins
+    if (current->trace != nullptr) [[unlikely]]
+      current->trace->crossed(current->current(), site);
+    return current->plan[site];
+  }
   static void at(SiteId site) { current->cpu(current->current()).site = site; }
   static unsigned cpu() { return current->current(); }
 

@@ -1,0 +1,1 @@
+"""Ablation: which ordering sites does a scenario need, and how strong?"""

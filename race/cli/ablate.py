@@ -1,0 +1,92 @@
+"""`race ablate`."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import sys
+import time
+from collections.abc import Mapping
+
+from race import host, native, output
+from race.ablation.bench import ENOUGH, Bench, Ended
+from race.ablation.document import Ablation, encode
+from race.ablation.progress import progress
+from race.ablation.record import Asked, ablation
+from race.ablation.study import Study
+from race.errors import InputError, RunError
+from race.interrupt import interrupts
+from race.plan import resolve
+from race.pool import LocalPool
+from race.report import ablation as report
+from race.scenario.load import Scenario, find, load
+from race.scenario.native_plan import native_plan
+
+
+def main(options: argparse.Namespace, command: list[str]) -> int:
+    catalog = native.catalog()
+    scenario = load(find(options.scenario), catalog, options.page_size)
+    base = resolve(options.barriers, catalog.sites, scenario.held)
+    # A site that the plan gives another strength is asked about: the scenario does not hold it here.
+    held = {name: strength for name, strength in scenario.held.items() if base[name] == strength}
+    asked = Asked(
+        command=command,
+        scenario=scenario,
+        model=options.model,
+        seed=options.seed,
+        jobs=options.jobs or host.cores(),
+        base=options.barriers,
+    )
+    files = wanted(options)
+    output.check(files.values())
+
+    def engine_plan(strengths: Mapping[str, str]) -> bytes:
+        return native_plan(scenario, strengths, model=asked.model, seed=asked.seed, max_findings=ENOUGH)
+
+    _check(engine_plan(base), scenario)
+    started, began = datetime.datetime.now(datetime.UTC), time.monotonic()
+    ended = error = ""
+    with interrupts() as stop, LocalPool(asked.jobs) as pool, progress(output.Screen(stderr=True)) as update:
+        deadline = None if options.seconds is None else began + options.seconds
+        bench = Bench(engine_plan, pool, stop, deadline, update)
+        off = {**dict.fromkeys(base, "none"), **held}
+        study = Study(bench, base, off, catalog.sites, held, options.executions)
+        interrupted = False
+        try:
+            study.run()
+        except Ended as end:
+            ended, interrupted = str(end), end.interrupted
+        except RunError as failure:
+            ended = error = str(failure)
+    document = ablation(asked, study, started, time.monotonic() - began, ended)
+    document.interrupted = interrupted
+    write(document, files)
+    show(document, files)
+    if error:
+        output.complain(f"race: error: {error}")
+    return document.exit_status
+
+
+def _check(plan: bytes, scenario: Scenario) -> None:
+    try:
+        native.Campaign(plan).close()  # what the engine refuses, it refuses here and not in a worker
+    except InputError as error:
+        raise InputError(f"{scenario.source.shown}: {error}") from None
+
+
+def wanted(options: argparse.Namespace) -> dict[str, str]:
+    """The files that the user asked for, by format."""
+    files = {name: getattr(options, name, None) for name in ("json", "markdown")}
+    return {name: file for name, file in files.items() if file is not None}
+
+
+def write(document: Ablation, files: dict[str, str]) -> None:
+    for name, file in files.items():
+        output.write(file, encode(document) if name == "json" else report.render_markdown(document).encode())
+
+
+def show(document: Ablation, files: dict[str, str]) -> None:
+    """On standard output, or on standard error if a file has gone to standard output."""
+    to = sys.stderr if output.STDOUT in files.values() else sys.stdout
+    with output.writing_to(to):
+        report.render(document, output.Screen(file=to))
