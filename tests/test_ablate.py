@@ -227,7 +227,7 @@ MISTAKES = [
     (["freeobj-corruption", "--json", "/nowhere/out.json"], "cannot write /nowhere/out.json"),
     (
         ["freeobj-corruption", *SMALL, "--executions", "2000", "--barriers", "off"],
-        "the base plan is not clean: execution 1 finds something (",
+        "the base plan is not clean: execution ",
     ),
 ]
 
