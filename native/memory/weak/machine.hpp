@@ -365,7 +365,7 @@ class Machine {
   std::vector<Detail> details_;  // beside pool_; of stores it is valid only if they are of an atomic
   std::vector<std::uint32_t> free_;
   std::vector<Node> nodes_;
-  std::vector<std::uint32_t> in_order_, needed_;
+  std::vector<std::uint32_t> in_order_, needed_, to_know_;
 
   struct Heap {
     std::uint32_t top = 1;
