@@ -125,6 +125,8 @@ class Machine {
   const Cpu& cpu(unsigned n) const { return cpus_[n]; }
   std::uint64_t waits_for(unsigned n) const { return address_of(cpus_[n].waits_for); }
   unsigned current() const { return number_; }
+  bool inside() const { return inside_; }  // does it run, or the scheduler?
+  const Pending& pending(std::uint32_t n) const { return pool_[n]; }
   std::uint64_t accesses() const { return step_limit_ - fuel_; }
   std::uint32_t sync_accesses() const { return sync_accesses_; }
   Time now() const { return now_; }
