@@ -166,8 +166,8 @@ std::vector<Needed> Minimiser::account() {
       list[i].without = "the same finding, with " + std::to_string(r.cost.reorderings) + " reorderings and " +
                         std::to_string(r.cost.switches) + " context switches";
     else if (rerun_.found(r))
-      list[i].without =
-          "another finding: " + std::string(info(r.outcome.fault.oracle).name) + ": " + r.outcome.fault.what;
+      list[i].without = "another finding: " + std::string(info(r.outcome.fault.oracle).name) + ": " +
+                        r.outcome.fault.what + " (in " + rerun_.explain(r).facts(r.outcome).function + ')';
     else
       list[i].without = "nothing is found";
   }

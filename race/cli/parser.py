@@ -36,8 +36,8 @@ PLAN = (
 EPILOGS = {
     "run": f"{PLAN} {EXIT_STATUS}",
     "compare": f"{PLAN} {EXIT_STATUS}",
-    "replay": f"{PLAN} Exit status: 0 the finding came again; 1 it did not, which is what --barriers may be meant to show; "
-    "2 the token, or other input, is wrong; 4 interrupted.",
+    "replay": f"{PLAN} Exit status: 0 the finding came again; 1 it did not, or not under --barriers; 2 the token, or "
+    "other input, is wrong; 4 interrupted.",
 }
 
 

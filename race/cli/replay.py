@@ -14,6 +14,7 @@ import msgspec
 from race import native, output, replay, results, token
 from race.errors import InputError
 from race.interrupt import interrupts
+from race.merge import Found
 from race.plan import resolve
 from race.printable import visible
 from race.report import words
@@ -216,7 +217,7 @@ class _View:
         }
         return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
 
-    def _finding(self, found: replay.Found | None) -> Finding | None:
+    def _finding(self, found: Found | None) -> Finding | None:
         return None if found is None else found.finding(replay.token_for(self._subject, found))
 
     def _changed_document(self, changed: replay.Replayed) -> dict[str, object]:
@@ -238,7 +239,7 @@ def _wrapped(text: str, head: str, indent: int) -> Iterable[str]:
     )
 
 
-def _smallest(outcome: replay.Outcome) -> replay.Found | None:
+def _smallest(outcome: replay.Outcome) -> Found | None:
     return outcome.minimised.finding if outcome.minimised is not None else None
 
 

@@ -14,34 +14,31 @@ NARROWEST = 28  # of a column; with more CPUs the columns overlap, each beginnin
 
 
 def picture(steps: Sequence[Step], width: int = WIDTH) -> list[str]:
-    """Each access stands in its CPU's column; what the reader must see of it in capitals."""
-    shown = _without_idle(steps)
+    """Each access stands in its CPU's column; what is out of order about it stands in brackets and capitals."""
+    shown = [step for step in steps if step.kind != "runs"]  # who runs is seen from the columns
     cpus = list(dict.fromkeys(step.cpu for step in sorted(shown, key=lambda step: step.cpu)))
     if not cpus:
         return []
     names = {step.cpu: step.thread for step in shown}
     starts, widths = _columns(len(cpus), width)
     column = dict(zip(cpus, range(len(cpus)), strict=True))
-    lines = [_place({starts[column[cpu]]: names[cpu][: widths[column[cpu]]] for cpu in cpus}, "step")]
-    lines.append(_place({starts[column[cpu]]: "-" * min(widths[column[cpu]], 20) for cpu in cpus}, "-----"))
+    ends = [*starts[1:], width + GAP]
+    room = [end - start - GAP for start, end in zip(starts, ends, strict=True)]
+    heads = {starts[column[cpu]]: names[cpu][: room[column[cpu]]] for cpu in cpus}
+    lines = [_place(heads, "step"), _place({start: "-" * len(name) for start, name in heads.items()}, "-----")]
     running: int | None = None
     for step in shown:
         at = column[step.cpu]
         text = _text(step)
-        if running is not None and running != step.cpu and step.kind not in ("commit",):
-            lines.append("")
-        if step.kind != "commit":
+        if step.kind != "commit":  # which happens by itself, whoever runs
+            if running not in (None, step.cpu):
+                lines.append("")
             running = step.cpu
         head = f"#{step.step}"
         for line in textwrap.wrap(text, widths[at], subsequent_indent="  ", break_on_hyphens=False):
             lines.append(_place({starts[at]: line}, head))
             head = ""
     return lines
-
-
-def _without_idle(steps: Sequence[Step]) -> list[Step]:
-    """Who runs is seen from the columns."""
-    return [step for step in steps if step.kind != "runs"]
 
 
 def _columns(count: int, width: int) -> tuple[list[int], list[int]]:

@@ -165,9 +165,9 @@ def _verdict(document: Document) -> Iterator[RenderableType]:
 def _repeat(document: Document, width: int) -> Iterator[RenderableType]:
     yield _heading("To repeat it")
     yield _command(words.repeat_command(document), width)
-    for text, command in words.replay_commands(document):
-        yield Padding(Text(text, style="dim"), (0, 0, 0, 2))
-        yield Text(f"  {command}", no_wrap=True, overflow="ignore")
+    for what, replay in words.replay_commands(document):
+        yield Padding(Text(what, style="dim"), (0, 0, 0, 2))
+        yield Text(f"  {replay}", no_wrap=True, overflow="ignore")
     if words.replay_commands(document):
         return
     for arm in document.arms:
