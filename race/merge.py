@@ -8,7 +8,18 @@ from dataclasses import dataclass, field
 import msgspec
 
 from race.results import Finding
+from race.token import Deviations
 from race.worker import Batch
+
+
+class Found(Finding, kw_only=True, omit_defaults=True):
+    """A finding as the engine gives it: its execution is not a token yet."""
+
+    deviations: Deviations = {}
+
+    def finding(self, token: str) -> Finding:
+        fields = {name: getattr(self, name) for name in Finding.__struct_fields__}
+        return Finding(**fields | {"token": token})
 
 
 @dataclass
@@ -19,7 +30,7 @@ class ArmResult:
     accesses: int = 0
     cut_short: int = 0
     counts: dict[str, int] = field(default_factory=dict)
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[Found] = field(default_factory=list)
     first: int | None = None
     seconds: float = 0.0
     first_finding_seconds: float | None = None
@@ -74,7 +85,7 @@ class Merge:
         findings = [
             finding
             for result in self._newest.values()
-            for finding in msgspec.json.decode(result.findings, type=list[Finding])
+            for finding in msgspec.json.decode(result.findings, type=list[Found])
         ]
         findings.sort(key=lambda finding: finding.execution)
         kept: Counter[str] = Counter()
@@ -82,6 +93,6 @@ class Merge:
             kept[finding.oracle] += 1
             # Every worker traced its own first findings; which of them those are depends on the number of workers.
             if kept[finding.oracle] > self._max_traces:
-                finding.trace = []
+                finding.trace, finding.steps, finding.steps_left_out = [], [], 0
             if kept[finding.oracle] <= self._max_findings:
                 arm.findings.append(finding)

@@ -135,6 +135,32 @@ class Campaign:
             raise RunError(_take_error(error, "the engine cannot count crossings"))
         return _take(text)
 
+    def replay(self, deviations_json: bytes, barriers_json: bytes | None = None) -> bytes:
+        """The execution with these deviations; `barriers_json`: under other barriers than the plan's."""
+        error, wrong_input = ffi.new("char **"), ffi.new("int *")
+        barriers = ffi.NULL if barriers_json is None else ffi.from_buffer(barriers_json + b"\0")
+        text = lib.race_campaign_replay(self._campaign, deviations_json, barriers, error, wrong_input)
+        return self._checked(text, error, wrong_input)
+
+    def minimise(self, deviations_json: bytes, limit: int) -> bytes:
+        """The smallest execution with the same finding, without the GIL. `cancel` ends it early."""
+        error, wrong_input = ffi.new("char **"), ffi.new("int *")
+        text = lib.race_campaign_minimise(self._campaign, deviations_json, limit, error, wrong_input)
+        return self._checked(text, error, wrong_input)
+
+    def progress(self) -> tuple[int, int, int]:
+        """How far `minimise` is, from another thread: executions, and the fewest reorderings and switches so far."""
+        executions, reorderings, switches = ffi.new("uint64_t *"), ffi.new("unsigned *"), ffi.new("unsigned *")
+        lib.race_campaign_progress(self._campaign, executions, reorderings, switches)
+        return executions[0], reorderings[0], switches[0]
+
+    @staticmethod
+    def _checked(text: Any, error: Any, wrong_input: Any) -> bytes:
+        if text == ffi.NULL:
+            message = _take_error(error, "the engine has no result")
+            raise InputError(message) if wrong_input[0] else RunError(message)
+        return _take(text)
+
     def close(self) -> None:
         lib.race_campaign_close(self._campaign)
         self._campaign = ffi.NULL

@@ -15,6 +15,7 @@ from race.results import Arm, Difference, Document, ScenarioRecord, Timing
 from race.scenario.expect import ANY
 from race.scenario.load import Scenario, sha256
 from race.schedule import Shard
+from race.token import token_of
 from race.verdict import Judged, Situation, judge
 
 
@@ -35,7 +36,7 @@ class Run:
 
 
 def document(run: Run, result: CampaignResult, started: datetime.datetime, seconds: float) -> Document:
-    arms = [_arm(arm, run.plans[arm.plan]) for arm in result.arms]
+    arms = [_arm(arm, run) for arm in result.arms]
     expected = [run.scenario.expectation(arm.sites, run.model) for arm in arms]
     judged = [
         Judged(arm, expectation, weakened=is_weakened(arm.sites, run.sites))
@@ -89,8 +90,9 @@ def scenario_record(scenario: Scenario) -> ScenarioRecord:
     )
 
 
-def _arm(arm: ArmResult, sites: Strengths) -> Arm:
+def _arm(arm: ArmResult, run: Run) -> Arm:
     judged = arm.executions - arm.cut_short
+    sites = run.plans[arm.plan]
     return Arm(
         plan=arm.plan,
         sites=dict(sorted(sites.items())),
@@ -100,7 +102,10 @@ def _arm(arm: ArmResult, sites: Strengths) -> Arm:
         total=stats.interval(sum(arm.counts.values()), judged),
         rates={oracle: stats.interval(n, judged) for oracle, n in arm.counts.items()},
         first=arm.first,
-        findings=arm.findings,
+        findings=[
+            found.finding(token_of(run.scenario, arm.plan, run.model, run.seed, found.deviations))
+            for found in arm.findings
+        ],
         accesses=arm.accesses,
         cut_short=arm.cut_short,
     )

@@ -28,6 +28,29 @@ AnyDocument = TypeVar("AnyDocument", bound=msgspec.Struct)
 Status = Literal["held", "failed", "unjudged", "inconclusive", "incomplete"]
 
 
+class Step(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """One step of an execution. Steps are numbered from 1; 0 is none."""
+
+    step: Count
+    cpu: Count
+    thread: str
+    kind: str  # load, store, commit, atomic, fence, late (issued, and performed later), waits, runs, found
+    function: str = ""
+    site: str = ""  # of a synchronising access, with the strength that the plan gives it
+    strength: str = ""
+    place: str = ""  # the word, by name
+    value: str = ""
+    newest: str = ""  # stale load: what memory held
+    writer: str = ""  # who had stored that, at writer_step; visible from writer_done, 0: at once
+    writer_step: Count = 0
+    writer_done: Count = 0
+    issued: Count = 0  # commit, or a late access: the step of its issue
+    done: Count = 0  # what was held back or late: the step at which it was performed; 0: it was not
+    held: bool = False
+    stale: bool = False
+    forwarded: bool = False  # from a held store of its own CPU
+
+
 class Finding(msgspec.Struct, kw_only=True, omit_defaults=True):
     """One execution in which an oracle fired."""
 
@@ -47,6 +70,9 @@ class Finding(msgspec.Struct, kw_only=True, omit_defaults=True):
     newest: str = ""  # as the value: what the same word held at that moment for a CPU that saw everything
     written_by: str = ""  # who wrote the newest value, and when
     trace: list[str] = []  # the steps that matter, one line each; only for the first findings of an arm
+    steps: list[Step] = []  # the same for programs, with what else was reordered unless that is too much
+    steps_left_out: Count = 0  # earlier ones, because they are too many
+    token: str = ""  # `race replay TOKEN` runs this execution again
 
 
 class Interval(msgspec.Struct, kw_only=True):

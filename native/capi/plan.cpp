@@ -67,7 +67,10 @@ std::vector<Step> parse_steps(const json& list, const Plan& plan, const std::str
   return steps;
 }
 
-void parse_sites(const json& given, Plan& plan) {
+}  // namespace
+
+BarrierPlan parse_sites(const json& given) {
+  BarrierPlan plan;
   const auto& all = sites().all();
   std::vector<bool> seen(all.size());
   for (const auto& [name, strength] : given.items()) {
@@ -78,14 +81,13 @@ void parse_sites(const json& given, Plan& plan) {
     const auto s =
         static_cast<Strength>(named(strength_names, strength.is_string() ? strength.get<std::string>() : "", path));
     if (!legal(info(all[id].primitive).side, s)) bad(path, "this side of a lock cannot have that strength");
-    plan.barriers.set(static_cast<SiteId>(id), s);
+    plan.set(static_cast<SiteId>(id), s);
     seen[id] = true;
   }
   for (std::size_t id = 1; id < all.size(); ++id)
     if (!seen[id]) bad("$.sites", "misses \"" + std::string(all[id].name) + '"');
+  return plan;
 }
-
-}  // namespace
 
 Plan parse_plan(std::string_view text) {
   const json j = json::parse(text, nullptr, false);
@@ -101,8 +103,7 @@ Plan parse_plan(std::string_view text) {
     bad("$.page_size", "a power of two from 256 to 65536");
   plan.frames = below(get<std::uint64_t>(j, "frames", "$"), most_frames + 1ull, "$.frames");
   if (plan.frames == 0) bad("$.frames", "0 is out of range");
-  const json given = get<json>(j, "sites", "$");
-  parse_sites(given, plan);
+  plan.barriers = parse_sites(get<json>(j, "sites", "$"));
   std::vector<std::string_view> oracle_names;
   for (const OracleInfo& o : oracles) oracle_names.push_back(o.name);
   for (const auto& name : get<std::vector<std::string>>(j, "oracles", "$"))

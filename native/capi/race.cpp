@@ -7,9 +7,11 @@
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
+#include "capi/finding_json.hpp"
 #include "capi/litmus_program.hpp"
 #include "capi/plan.hpp"
 #include "engine/campaign.hpp"
+#include "engine/minimise.hpp"
 #include "litmus/runner.hpp"
 
 #ifndef RACE_VERSION
@@ -17,7 +19,9 @@
 #endif
 
 struct race_campaign {
+  explicit race_campaign(race::Plan plan) : campaign(std::move(plan)) {}
   race::Campaign campaign;
+  race::Progress progress;
 };
 
 struct race_litmus {
@@ -56,20 +60,6 @@ auto guarded(char** error, int* input, F make) -> decltype(make()) {
   } catch (...) {
     return failed("an unknown exception", false);
   }
-}
-
-ordered_json finding_json(const race::FindingRecord& f, bool with_trace) {
-  ordered_json j{{"execution", f.execution}, {"oracle", info(f.oracle).name}, {"message", f.message}};
-  const std::pair<const char*, const std::string*> texts[] = {
-      {"thread", &f.thread},         {"function", &f.function},     {"site", &f.site},
-      {"zspage", &f.zspage},         {"size_class", &f.size_class}, {"value", &f.value},
-      {"value_kind", &f.value_kind}, {"expected", &f.expected},     {"origin", &f.origin},
-      {"newest", &f.newest},         {"written_by", &f.written_by}};
-  for (const auto& [key, text] : texts)
-    if (!text->empty()) j[key] = *text;
-  if (f.object >= 0) j["object"] = f.object;
-  if (with_trace && !f.trace.empty()) j["trace"] = f.trace;
-  return j;
 }
 
 }  // namespace
@@ -117,7 +107,7 @@ char* race_geometry(unsigned page_size, char** error) {
 }
 
 race_campaign* race_campaign_open(const char* plan_json, char** error, int* wrong_plan) {
-  return guarded(error, wrong_plan, [&] { return new race_campaign{race::Campaign(race::parse_plan(plan_json))}; });
+  return guarded(error, wrong_plan, [&] { return new race_campaign(race::parse_plan(plan_json)); });
 }
 
 uint64_t race_campaign_run(race_campaign* c, uint64_t first, uint64_t count, char** error) {
@@ -141,7 +131,7 @@ char* result_of(const race::Campaign& campaign) {
   std::sort(kept.begin(), kept.end(),
             [](const auto& a, const auto& b) { return a.first->execution < b.first->execution; });
   ordered_json findings = ordered_json::array();
-  for (const auto& [f, with_trace] : kept) findings.push_back(finding_json(*f, with_trace));
+  for (const auto& [f, with_trace] : kept) findings.push_back(race::finding_json(*f, with_trace));
   ordered_json result{{"executions", campaign.executions()},
                       {"accesses", campaign.accesses()},
                       {"cut_short", campaign.cut_short()},
@@ -168,6 +158,62 @@ char* race_campaign_crossings(race_campaign* c, const char* base_json, uint64_t 
             {"crossed", s.executions}, {"times", s.times}, {"tried", s.tried}};
     return copy(ordered_json{{"executions", counted.executions()}, {"sites", by_site}}.dump());
   });
+}
+
+namespace {
+
+char* replayed(race::Campaign& campaign, const char* deviations, const char* barriers) {
+  const std::vector<race::Deviation> given = race::parse_deviations(deviations);
+  race::BarrierPlan changed;
+  if (barriers != nullptr) changed = race::parse_barriers(barriers);
+  const race::Replayed r = campaign.replay(given, barriers != nullptr ? &changed : nullptr);
+  ordered_json result = race::cost_json(r.cost);
+  result["finding"] = r.finding ? race::finding_json(*r.finding, true) : ordered_json();
+  if (!r.steps.empty()) result["steps"] = race::steps_json(r.steps);
+  if (r.steps_left_out != 0) result["steps_left_out"] = r.steps_left_out;
+  if (!r.misfit.empty()) result["misfit"] = r.misfit;
+  if (r.diverged)
+    result["diverged"] = {{"step", r.diverged->step},
+                          {"now", r.diverged->now},
+                          {"step_before", r.diverged->step_before},
+                          {"before", r.diverged->before}};
+  return copy(result.dump());
+}
+
+char* minimised(race_campaign& c, const char* deviations, std::uint64_t limit) {
+  const race::Minimised m = c.campaign.minimise(race::parse_deviations(deviations), limit, c.progress);
+  ordered_json result = race::cost_json(m.after);
+  result["finding"] = m.reproduced ? race::finding_json(m.finding, true) : ordered_json();
+  result["before"] = race::cost_json(m.before);
+  ordered_json needed = ordered_json::array();
+  for (const race::Needed& n : m.needed)
+    needed.push_back({{"kind", race::choice_names[static_cast<std::size_t>(n.kind)]},
+                      {"step", n.step},
+                      {"text", n.text},
+                      {"without", n.without},
+                      {"necessary", n.necessary}});
+  result["needed"] = std::move(needed);
+  result["executions"] = m.executions;
+  result["complete"] = m.complete;
+  return copy(result.dump());
+}
+
+}  // namespace
+
+char* race_campaign_replay(race_campaign* c, const char* deviations_json, const char* barriers_json, char** error,
+                           int* wrong_input) {
+  return guarded(error, wrong_input, [&] { return replayed(c->campaign, deviations_json, barriers_json); });
+}
+
+char* race_campaign_minimise(race_campaign* c, const char* deviations_json, uint64_t limit, char** error,
+                             int* wrong_input) {
+  return guarded(error, wrong_input, [&] { return minimised(*c, deviations_json, limit); });
+}
+
+void race_campaign_progress(race_campaign* c, uint64_t* executions, unsigned* reorderings, unsigned* switches) {
+  *executions = c->progress.executions.load(std::memory_order_relaxed);
+  *reorderings = c->progress.reorderings.load(std::memory_order_relaxed);
+  *switches = c->progress.switches.load(std::memory_order_relaxed);
 }
 
 void race_campaign_close(race_campaign* c) { delete c; }

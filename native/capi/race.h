@@ -44,6 +44,22 @@ char* race_campaign_result(race_campaign* campaign, char** error);
 char* race_campaign_crossings(race_campaign* campaign, const char* base_json, uint64_t first, uint64_t count,
                               char** error);
 
+// The execution that has these deviations, {"KIND": [ordinal, answer, ...]} as each finding carries them. barriers_json: NULL, or
+// {"SITE": "STRENGTH"} of every site: the execution under other barriers. JSON: {"finding" or null, "reorderings", "switches",
+// "deviations", "misfit": what the execution had no place for, "diverged": {"step", "now", "step_before", "before"}, "steps"}.
+// NULL, and a message in *error, if there is no result; *wrong_input is 1 if that is the caller's fault, else 0.
+char* race_campaign_replay(race_campaign* campaign, const char* deviations_json, const char* barriers_json,
+                           char** error, int* wrong_input);
+
+// The smallest execution with the same finding that at most `limit` tries come to. JSON: {"finding" or null if there was none,
+// "reorderings", "switches", "deviations", "before": the same three, "needed": [{"kind", "step", "text", "without",
+// "necessary"}], "executions", "complete"}. race_campaign_cancel ends it early. Errors as above.
+char* race_campaign_minimise(race_campaign* campaign, const char* deviations_json, uint64_t limit, char** error,
+                             int* wrong_input);
+
+// How far that is; from another thread.
+void race_campaign_progress(race_campaign* campaign, uint64_t* executions, unsigned* reorderings, unsigned* switches);
+
 void race_campaign_close(race_campaign* campaign);
 
 // ---- litmus tests

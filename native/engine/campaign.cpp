@@ -5,6 +5,8 @@
 #include <stdexcept>
 
 #include "engine/explain.hpp"
+#include "engine/minimise.hpp"
+#include "engine/rerun.hpp"
 
 namespace race {
 
@@ -111,7 +113,18 @@ FindingRecord Campaign::explain(std::uint64_t k, const Outcome& found) {
     throw std::logic_error("execution " + std::to_string(k) + " is not reproducible");
   FindingRecord f = Explain(machine_, scenario_, trace).record(again);
   f.execution = k;
+  f.deviations = machine_.chooser.deviations();
   return f;
+}
+
+Replayed Campaign::replay(const std::vector<Deviation>& deviations, const BarrierPlan* changed) {
+  Rerun rerun(machine_, scenario_, engine_);
+  return race::replay(rerun, deviations, changed);
+}
+
+Minimised Campaign::minimise(const std::vector<Deviation>& deviations, std::uint64_t limit, Progress& progress) {
+  Rerun rerun(machine_, scenario_, engine_);
+  return Minimiser(rerun, limit, progress, cancelled_).run(deviations);
 }
 
 }  // namespace race

@@ -13,6 +13,19 @@
 
 namespace race {
 
+// One step that matters, as a picture needs it. Numbers of steps: 0 is none.
+struct StepRecord {
+  std::uint32_t step = 0;
+  unsigned cpu = 0;
+  std::string kind;  // load, late, store, commit, atomic, fence, waits, runs, found
+  std::string thread, function, site, strength, place, value;
+  std::string newest, writer;  // stale load: what memory held, and who had stored that
+  std::uint32_t issue = 0;     // commit, late load: when it was issued
+  std::uint32_t done = 0;      // held store, late access: when it was performed
+  std::uint32_t writer_step = 0, writer_done = 0;
+  bool held = false, stale = false, forwarded = false;
+};
+
 // What a report says of one finding. Empty strings: not known.
 struct FindingRecord {
   std::uint64_t execution = 0;
@@ -21,7 +34,14 @@ struct FindingRecord {
       written_by;
   std::int64_t object = -1;
   std::vector<std::string> trace;
+  std::vector<StepRecord> steps;
+  std::uint64_t steps_left_out = 0;   // before them, because they are too many
+  std::vector<Deviation> deviations;  // the execution
 };
+
+struct Replayed;
+struct Minimised;
+struct Progress;
 
 class Campaign {
  public:
@@ -35,6 +55,11 @@ class Campaign {
   // `base` forbid. What they find is not counted. Ends early after cancel().
   Crossings crossings(const BarrierPlan& base, std::uint64_t first, std::uint64_t count);
   void cancel() { cancelled_.store(true, std::memory_order_relaxed); }
+
+  // The execution that has these deviations; also under other barriers. Throws std::invalid_argument if they cannot be any's.
+  Replayed replay(const std::vector<Deviation>& deviations, const BarrierPlan* changed = nullptr);
+  // The smallest execution with the same finding that at most so many tries come to. cancel() ends it early.
+  Minimised minimise(const std::vector<Deviation>& deviations, std::uint64_t limit, Progress& progress);
 
   const Plan& plan() const { return plan_; }
   std::uint64_t executions() const { return executions_; }

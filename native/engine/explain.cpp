@@ -1,5 +1,9 @@
 #include "engine/explain.hpp"
 
+#include <algorithm>
+
+#include "engine/placed_strategy.hpp"
+
 namespace race {
 
 using Kind = weak::Event::Kind;
@@ -7,6 +11,8 @@ using Kind = weak::Event::Kind;
 namespace {
 
 constexpr std::size_t most_lines = 80;
+constexpr std::size_t most_reordered = 40;
+constexpr std::size_t most_steps = 400;
 
 bool writes(const weak::Event& e) { return e.kind == Kind::store || e.kind == Kind::rmw; }
 
@@ -71,7 +77,31 @@ std::uint32_t Explain::copied_from(std::uint32_t n) const {
   return store != 0 && trace_.events[store].issue != 0 ? trace_.events[store].issue : n;
 }
 
+Explain::Focus Explain::focus(const Outcome& o) const {
+  const std::uint32_t load = o.failed ? culprit(o) : 0;
+  const Fault& f = o.fault;
+  return {load != 0 ? trace_.events[load].address : 0, f.where,
+          f.size_class >= 0 ? f.size_class : describe_.slot_of(f.zspage)};
+}
+
 FindingRecord Explain::record(const Outcome& o) const {
+  FindingRecord f = facts(o);
+  f.trace = story(o, f);
+  f.steps = steps(focus(o), f.steps_left_out);
+  StepRecord last;
+  last.step = static_cast<std::uint32_t>(trace_.events.size() - 1);
+  last.cpu = o.cpu;
+  last.kind = "found";
+  last.thread = scenario_.thread_name(o.cpu);
+  last.function = o.function;
+  last.site = f.site;
+  last.place = info(o.fault.oracle).name;
+  last.value = f.value;
+  f.steps.push_back(last);
+  return f;
+}
+
+FindingRecord Explain::facts(const Outcome& o) const {
   FindingRecord f;
   f.oracle = o.fault.oracle;
   f.message = o.fault.what;
@@ -116,7 +146,6 @@ FindingRecord Explain::record(const Outcome& o) const {
       f.origin += ", the page that zs_page_migrate copies to";
   }
   if (o.fault.where != 0 && !machine_.live(o.fault.where)) f.origin += freed(o.fault.where);
-  f.trace = story(o, load, slot, f);
   return f;
 }
 
@@ -155,7 +184,16 @@ std::string Explain::visibility(std::uint32_t store, std::uint32_t load) const {
                : text;
 }
 
-std::string Explain::line(std::uint32_t n) const {
+std::string Explain::line(std::uint32_t n) const { return head(n, trace_.events[n]) + brief(n); }
+
+std::string Explain::text(std::uint32_t n) const {
+  if (n >= trace_.events.size()) return "the execution has ended";
+  const Event& e = trace_.events[n];
+  if (e.kind == Kind::fault) return "the finding: " + who(e);
+  return who(e) + ": " + brief(n);
+}
+
+std::string Explain::brief(std::uint32_t n) const {
   const Event& e = trace_.events[n];
   const auto arrow = [&](const char* verb) { return std::string(verb) + ' ' + describe_.word(e.address); };
   std::string text;
@@ -185,7 +223,7 @@ std::string Explain::line(std::uint32_t n) const {
   }
   if (synchronises(e))
     text += " @ " + std::string(sites()[e.site].name) + " (" + std::string(name(machine_.plan[e.site])) + ')';
-  return head(n, e) + text;
+  return text;
 }
 
 // The value; for the first word of an object with what it says.
@@ -227,27 +265,108 @@ bool Explain::is_lock(std::uint64_t address) const {
 }
 
 // Does the step matter? The accesses to the two words of the story, the class's lock, fences, and who runs.
-bool Explain::matters(const Event& e, std::uint64_t link, std::uint64_t where, std::int32_t slot) const {
+bool Explain::matters(const Event& e, const Focus& f) const {
   if (e.kind == Kind::runs || e.kind == Kind::waits || e.kind == Kind::fence) return true;
   if (e.address == 0 || e.kind == Kind::fault) return false;
-  if (e.address == link || e.address == where) return true;
+  if (e.address == f.link || e.address == f.where) return true;
   const std::int32_t locked = describe_.class_lock_of(e.address);
-  if (locked < 0 || (slot >= 0 && locked != slot)) return false;
+  if (locked < 0 || (f.slot >= 0 && locked != f.slot)) return false;
   // Whoever unlocks loads its own number first: that tells nothing.
   return e.kind != Kind::load || e.site == no_site || info(sites()[e.site].primitive).side == Side::lock;
 }
 
-std::vector<std::string> Explain::story(const Outcome& o, std::uint32_t load, std::int32_t slot,
-                                        const FindingRecord& f) const {
-  const std::uint64_t link = load != 0 ? trace_.events[load].address : 0;
+std::vector<std::uint32_t> Explain::story_steps(const Focus& f) const {
   std::vector<std::uint32_t> steps;
   for (std::uint32_t n = 1; n < trace_.events.size(); ++n) {
     const Event& e = trace_.events[n];
-    if (!matters(e, link, o.fault.where, slot)) continue;
+    if (!matters(e, f)) continue;
     // Of CPUs that ran and did nothing that matters, only the last is shown.
     if (e.kind == Kind::runs && !steps.empty() && trace_.events[steps.back()].kind == Kind::runs) steps.pop_back();
     steps.push_back(n);
   }
+  return steps;
+}
+
+std::vector<std::uint32_t> Explain::reordered() const {
+  std::vector<std::uint32_t> all;
+  std::size_t how_many = 0;
+  for (std::uint32_t n = 1; n < trace_.events.size(); ++n) {
+    const Event& e = trace_.events[n];
+    const bool issued = (e.kind == Kind::store || e.kind == Kind::rmw) ? e.held : e.kind == Kind::late;
+    if (issued || e.stale) ++how_many;
+    if (issued || e.stale || (e.issue != 0 && !is_issue(e))) all.push_back(n);
+  }
+  return how_many <= most_reordered ? all : std::vector<std::uint32_t>{};
+}
+
+std::vector<StepRecord> Explain::steps(const Focus& f, std::uint64_t& left_out) const {
+  std::vector<std::uint32_t> chosen = story_steps(f);
+  const std::vector<std::uint32_t> more = reordered();
+  chosen.insert(chosen.end(), more.begin(), more.end());
+  std::sort(chosen.begin(), chosen.end());
+  chosen.erase(std::unique(chosen.begin(), chosen.end()), chosen.end());
+  left_out = chosen.size() > most_steps ? chosen.size() - most_steps : 0;
+  chosen.erase(chosen.begin(), chosen.begin() + static_cast<std::ptrdiff_t>(left_out));
+  std::vector<StepRecord> records;
+  for (const std::uint32_t n : chosen) records.push_back(step(n));
+  return records;
+}
+
+// The write that memory held just before the event: 0 if there was none.
+std::uint32_t Explain::committed_before(std::uint64_t address, std::uint32_t before) const {
+  for (std::uint32_t n = before; n-- > 1;) {
+    const Event& e = trace_.events[n];
+    if (e.address == address && (e.kind == Kind::commit || (writes(e) && !e.held))) return n;
+  }
+  return 0;
+}
+
+StepRecord Explain::step(std::uint32_t n) const {
+  constexpr std::array<const char*, 9> kinds{"load", "late", "store", "commit", "atomic", "fence", "runs", "waits", ""};
+  constexpr std::array<const char*, 3> fences{"dmb ish", "dmb ishld", "dmb ishst"};
+  const Event& e = trace_.events[n];
+  StepRecord s;
+  s.step = n;
+  s.cpu = e.cpu;
+  s.kind = kinds[static_cast<std::size_t>(e.kind)];
+  s.thread = scenario_.thread_name(e.cpu);
+  s.function = e.function;
+  if (synchronises(e)) {
+    s.site = sites()[e.site].name;
+    s.strength = name(machine_.plan[e.site]);
+  }
+  if (e.kind == Kind::fence) {
+    s.value = fences[e.value];
+    return s;
+  }
+  if (e.address != 0) s.place = describe_.word(e.address);
+  if (e.kind == Kind::runs || e.kind == Kind::waits) return s;
+  if (e.kind == Kind::rmw)
+    s.value = hex(e.newest) + " -> " + hex(e.value);
+  else if (e.kind != Kind::late)
+    s.value = read_as(e.address, e.value);
+  s.forwarded = e.forwarded;
+  if ((e.kind == Kind::load || e.kind == Kind::rmw || e.kind == Kind::commit) && !e.forwarded) s.issue = e.issue;
+  s.held = writes(e) && e.held;
+  if (s.held || e.kind == Kind::late)
+    for (std::uint32_t m = n + 1; m < trace_.events.size() && s.done == 0; ++m)
+      if (trace_.events[m].issue == n && !is_issue(trace_.events[m])) s.done = m;
+  s.stale = e.stale;
+  if (e.stale) {
+    s.newest = read_as(e.address, e.newest);
+    std::uint32_t w = committed_before(e.address, n);
+    if (w != 0 && trace_.events[w].kind == Kind::commit) {
+      s.writer_done = w;
+      w = trace_.events[w].issue;
+    }
+    if (w != 0) s.writer = who(trace_.events[w]);
+    s.writer_step = w;
+  }
+  return s;
+}
+
+std::vector<std::string> Explain::story(const Outcome& o, const FindingRecord& f) const {
+  const std::vector<std::uint32_t> steps = story_steps(focus(o));
   std::vector<std::string> lines;
   const std::size_t skip = steps.size() > most_lines ? steps.size() - most_lines : 0;
   if (skip != 0) lines.push_back(std::to_string(skip) + " earlier steps left out");

@@ -12,6 +12,17 @@ class Explain {
   Explain(const weak::Machine& machine, const Scenario& scenario, const weak::Trace& trace)
       : machine_(machine), scenario_(scenario), trace_(trace), describe_(machine, scenario) {}
   FindingRecord record(const Outcome& o) const;
+  FindingRecord facts(const Outcome& o) const;  // the same without the steps
+
+  // Of which words the steps matter.
+  struct Focus {
+    std::uint64_t link = 0, where = 0;  // 0: none
+    std::int32_t slot = -1;             // whose class lock; -1: all
+  };
+  Focus focus(const Outcome& o) const;
+  std::vector<StepRecord> steps(const Focus& f, std::uint64_t& left_out) const;
+  std::string text(std::uint32_t event) const;   // what happens there, and who does it
+  std::string brief(std::uint32_t event) const;  // without who
 
  private:
   using Event = weak::Event;
@@ -30,8 +41,12 @@ class Explain {
   std::string who(const Event& e) const { return std::string(scenario_.thread_name(e.cpu)) + ' ' + e.function; }
   bool at_the_end(unsigned cpu) const { return cpu == scenario_.cpus(); }
 
-  std::vector<std::string> story(const Outcome& o, std::uint32_t load, std::int32_t slot, const FindingRecord& f) const;
-  bool matters(const Event& e, std::uint64_t link, std::uint64_t where, std::int32_t slot) const;
+  std::vector<std::string> story(const Outcome& o, const FindingRecord& f) const;
+  std::vector<std::uint32_t> story_steps(const Focus& f) const;
+  std::vector<std::uint32_t> reordered() const;  // accesses that did not happen in order; empty if they are too many
+  StepRecord step(std::uint32_t event) const;
+  std::uint32_t committed_before(std::uint64_t address, std::uint32_t before) const;
+  bool matters(const Event& e, const Focus& f) const;
   bool is_lock(std::uint64_t address) const;
   bool synchronises(const Event& e) const;
   std::string read_as(std::uint64_t address, std::uint64_t v) const;

@@ -47,6 +47,10 @@ def _run(argv: list[str]) -> int:
             from race.cli import report
 
             return report.main(options)
+        case "replay":
+            from race.cli import replay
+
+            return replay.main(options)
         case "litmus":
             from race.cli import litmus
 

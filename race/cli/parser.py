@@ -18,6 +18,7 @@ VERBS = {
     "run": "one scenario under one barrier plan",
     "compare": "one scenario under several barrier plans, beside each other",
     "ablate": "which ordering sites a scenario needs, and how strong",
+    "replay": "one execution again, from its token or from a saved result, shrunk to what is necessary",
     "litmus": "litmus tests: small AArch64 programs and the final states that they can end in",
     "sites": "the ordering sites of the allocator",
     "report": "a saved result again, in another form",
@@ -32,6 +33,14 @@ PLAN = (
     "holds stay as it holds them. Overrides by site or glob may follow, such as on,zs_malloc.class.lock=none; "
     "`race sites` lists the sites."
 )
+
+EPILOGS = {
+    "run": f"{PLAN} {EXIT_STATUS}",
+    "compare": f"{PLAN} {EXIT_STATUS}",
+    "ablate": f"{PLAN} {EXIT_STATUS}",
+    "replay": f"{PLAN} Exit status: 0 the finding came again; 1 it did not, or not under --barriers; 2 the token, or "
+    "other input, is wrong; 4 interrupted.",
+}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -106,7 +115,7 @@ def _build() -> tuple[_Parser, dict[str, _Parser]]:
             verb,
             help=what,
             description=f"{what[0].upper()}{what[1:]}.",
-            epilog=f"{PLAN} {EXIT_STATUS}" if verb in ("run", "compare", "ablate") else None,
+            epilog=EPILOGS.get(verb),
             allow_abbrev=False,
         )
         for verb, what in VERBS.items()
@@ -121,6 +130,7 @@ def _build() -> tuple[_Parser, dict[str, _Parser]]:
         help="a barrier plan; may be given several times; default: those of the scenario's `compare`, else off and on",
     )
     _add_ablate_options(verbs["ablate"])
+    _add_replay_options(verbs["replay"])
     _add_litmus_options(verbs["litmus"])
     verbs["sites"].add_argument("--json", action="store_true", help="as JSON instead of a table")
     report = verbs["report"]
@@ -230,6 +240,27 @@ def _add_ablate_options(verb: argparse.ArgumentParser) -> None:
     )
     verb.add_argument("--json", metavar="FILE", help="write the ablation document there (- is standard output)")
     verb.add_argument("--markdown", metavar="FILE", help="write a report in Markdown there")
+
+
+def _add_replay_options(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("what", metavar="TOKEN|RESULT.json", help="what a report names, or a file that --json wrote")
+    verb.add_argument(
+        "--finding",
+        metavar="N",
+        type=values.integer(1),
+        help="which of the result's findings, counted from 1 through all plans; default: 1",
+    )
+    verb.add_argument(
+        "--minimise",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="shrink it to the fewest reorderings and context switches with the same finding (default)",
+    )
+    verb.add_argument("--barriers", metavar="PLAN", help="then run it under this plan, and say where it diverges")
+    verb.add_argument("--until", metavar="STEP", type=values.integer(1), help="show it up to this step")
+    verb.add_argument("--step", action="store_true", help="show one step for each Enter")
+    verb.add_argument("--scenario", metavar="FILE", help="the scenario's file, where it does not come with the program")
+    verb.add_argument("--json", metavar="FILE", help="write it as JSON there (- is standard output)")
 
 
 def _add_litmus_options(verb: argparse.ArgumentParser) -> None:

@@ -63,7 +63,9 @@ def _lines(document: Document) -> Iterator[str]:
     yield from _list("What was asked", (f"{label}: {text}" for label, text in words.asked(document)))
     yield from ["", "### To repeat it", ""]
     commands = [words.repeat_command(document)]
-    commands += [command for arm in document.arms if (command := words.finding_command(document, arm))][:1]
+    commands += [command for _, command in words.replay_commands(document)] or [
+        command for arm in document.arms if (command := words.finding_command(document, arm))
+    ][:1]
     yield from block(commands)
 
 

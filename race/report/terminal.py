@@ -1,4 +1,7 @@
-"""The report for a terminal; as plain text, at most 100 columns wide, when it goes elsewhere."""
+"""The report for a terminal; as plain text, at most 100 columns wide, when it goes elsewhere.
+
+Only a replay token may stick out: it must be copied whole.
+"""
 
 from __future__ import annotations
 
@@ -31,11 +34,11 @@ def render(document: Document, to: Console) -> None:
 
 def show(report: RenderableType, to: Console) -> None:
     if to.is_terminal:
-        to.print(report, width=min(WIDTH, to.width))
+        to.print(report, width=min(WIDTH, to.width), crop=False)
         return
     plain = Console(file=io.StringIO(), width=WIDTH, color_system=None, force_terminal=False)
     with plain.capture() as captured:
-        plain.print(report)
+        plain.print(report, crop=False)
     for line in captured.get().splitlines():  # rich fills each line up with blanks
         to.out(line.rstrip(), highlight=False)
 
@@ -165,6 +168,11 @@ def _verdict(document: Document) -> Iterator[RenderableType]:
 def _repeat(document: Document, width: int) -> Iterator[RenderableType]:
     yield _heading("To repeat it")
     yield _command(words.repeat_command(document), width)
+    for what, replay in words.replay_commands(document):
+        yield Padding(Text(what, style="dim"), (0, 0, 0, 2))
+        yield Text(f"  {replay}", no_wrap=True, overflow="ignore")
+    if words.replay_commands(document):
+        return
     for arm in document.arms:
         if command := words.finding_command(document, arm):
             first = words.shown_findings(arm)[0]

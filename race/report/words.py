@@ -26,6 +26,7 @@ RATES = "rate: 95 % Wilson interval; where nothing was found, the exact one-side
 AT_THE_END = "the checks after the last step"
 SHOWN_FINDINGS = 3  # of an arm, of the oracle that it is about; one of each other oracle
 SMALLEST_P = 1e-15
+LONGEST_TOKEN = 600  # characters; a longer one is no use on a screen
 
 
 def percent(share: float) -> str:
@@ -263,6 +264,21 @@ def more_findings(arm: Arm, shown: Sequence[Finding]) -> str | None:
 
 def _has_option(command: Iterable[str], option: str) -> bool:
     return any(part == option or part.startswith(option + "=") for part in command)
+
+
+def replay_commands(document: Document) -> list[tuple[str, str]]:
+    """Of the first finding of each oracle: what it is, and the command that runs that execution again."""
+    commands: dict[str, tuple[str, str]] = {}
+    for arm in document.arms:
+        for finding in shown_findings(arm):
+            if finding.oracle in commands or not 0 < len(finding.token) <= LONGEST_TOKEN:
+                continue
+            options = []
+            if document.scenario.file in document.command:
+                options = ["--scenario", document.scenario.file]
+            what = f"the first {finding.oracle} of plan {arm.plan}, step by step:"
+            commands[finding.oracle] = (what, shlex.join(["race", "replay", finding.token, *options]))
+    return list(commands.values())
 
 
 def finding_command(document: Document, arm: Arm) -> str | None:

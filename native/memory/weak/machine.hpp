@@ -124,6 +124,8 @@ class Machine {
   const Cpu& cpu(unsigned n) const { return cpus_[n]; }
   std::uint64_t waits_for(unsigned n) const { return address_of(cpus_[n].waits_for); }
   unsigned current() const { return number_; }
+  bool inside() const { return inside_; }  // does it run, or the scheduler?
+  const Pending& pending(std::uint32_t n) const { return pool_[n]; }
   std::uint64_t accesses() const { return step_limit_ - fuel_; }
   std::uint32_t sync_accesses() const { return sync_accesses_; }
   Time now() const { return now_; }
@@ -376,7 +378,7 @@ class Machine {
   std::vector<Detail> details_;  // beside pool_; of stores it is valid only if they are of an atomic
   std::vector<std::uint32_t> free_;
   std::vector<Node> nodes_;
-  std::vector<std::uint32_t> in_order_, needed_;
+  std::vector<std::uint32_t> in_order_, needed_, to_know_;
 
   struct Heap {
     std::uint32_t top = 1;

@@ -9,16 +9,31 @@ namespace race::weak {
 
 std::uint32_t Machine::new_node(std::uint32_t access) {
   const auto n = static_cast<std::uint32_t>(nodes_.size());
-  nodes_.push_back({{0, not_yet, n}, nullptr, {}, {}, access, Join::later});
+  nodes_.push_back({{0, not_yet, n}, nullptr, {}, {}, access, Join::later, n});
   return n;
 }
 
+// Without recursion: a loop that goes on with a value that is not known makes a long chain, and a fibre's stack is short.
 Loaded Machine::known_now(Loaded x) {
-  const Node& n = nodes_[x.source];
-  if (!n.result.pending() || n.function == nullptr) return n.result;
-  const Loaded a = known_or(n.a), b = known_or(n.b);
-  if (a.pending() || b.pending()) return x;
-  return nodes_[x.source].result = joined(n.join, n.function, a, b);
+  if (nodes_[nodes_[x.source].waits].result.pending()) return nodes_[x.source].result;
+  const auto now = [this](Loaded v) { return v.pending() ? nodes_[v.source].result : v; };
+  for (to_know_.assign(1, x.source); !to_know_.empty();) {
+    Node& n = nodes_[to_know_.back()];
+    if (n.result.pending()) {
+      if (n.function == nullptr) {
+        nodes_[x.source].waits = to_know_.back();
+        return nodes_[x.source].result;
+      }
+      const Loaded a = now(n.a), b = now(n.b);
+      if (a.pending() || b.pending()) {
+        to_know_.push_back((a.pending() ? a : b).source);
+        continue;
+      }
+      n.result = joined(n.join, n.function, a, b);
+    }
+    to_know_.pop_back();
+  }
+  return nodes_[x.source].result;
 }
 
 Loaded Machine::joined(Join join, Function f, Loaded a, Loaded b) {
@@ -37,6 +52,7 @@ Loaded Machine::combine(Function f, Loaded a, Loaded b, Join join) {
   nodes_[n].join = join;
   nodes_[n].a = a;
   nodes_[n].b = b;
+  nodes_[n].waits = nodes_[(a.pending() ? a : b).source].waits;
   return nodes_[n].result;
 }
 
@@ -47,10 +63,7 @@ Loaded Machine::new_value(Function next, Loaded old, Loaded operand) {
 std::uint32_t Machine::unread(Loaded x) {
   x = known_or(x);
   if (!x.pending()) return nothing;
-  const Node& n = nodes_[x.source];
-  if (n.function == nullptr) return n.access;
-  const std::uint32_t a = unread(n.a);
-  return a != nothing ? a : unread(n.b);
+  return nodes_[nodes_[x.source].waits].access;
 }
 
 void Machine::node_known(std::uint32_t node, Loaded value, Cpu& c) {
