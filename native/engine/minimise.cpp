@@ -33,7 +33,7 @@ std::vector<Placed> without(const std::vector<Placed>& all, const std::vector<st
 Ran Minimiser::attempt(const std::vector<Placed>& candidate) {
   progress_.executions.store(++executions_, std::memory_order_relaxed);
   Ran r = rerun_.placed(candidate);
-  accesses_ += rerun_.machine().accesses();
+  accesses_ += rerun_.machine().accesses() + candidate.size();
   return r;
 }
 

@@ -54,8 +54,15 @@ bool PlacedStrategy::again(const weak::Event& e) const {
 void PlacedStrategy::catch_up() {
   for (; seen_ < trace_.events.size(); ++seen_) {
     const weak::Event& e = trace_.events[seen_];
-    accesses_.push_back({e.cpu, counts_[e.cpu]});
-    if (is_issue(e) && !again(e)) ++counts_[e.cpu];
+    if (is_issue(e) && again(e) && counts_[e.cpu] != 0) {
+      accesses_.push_back({e.cpu, counts_[e.cpu] - 1, ++turns_[e.cpu]});
+    } else {
+      accesses_.push_back({e.cpu, counts_[e.cpu], 0});
+      if (is_issue(e)) {
+        ++counts_[e.cpu];
+        turns_[e.cpu] = 0;
+      }
+    }
     if (is_issue(e) || e.kind == weak::Event::Kind::waits) newest_[e.cpu] = e;
   }
 }
@@ -69,10 +76,10 @@ Placed PlacedStrategy::place(Choice kind) {
   Last& last = last_[static_cast<std::size_t>(kind)][cpu];
   // The n-th random operation stays the n-th, whatever those before it have become.
   if (kind == Choice::client) {
-    p.at = {cpu, last.number++};
+    p.at = {cpu, last.number++, 0};
     return p;
   }
-  p.at = {cpu, counts_[cpu]};
+  p.at = {cpu, counts_[cpu], 0};
   if (kind == Choice::flush) return p;  // where nobody can run, what is pending goes one after the other
   if (last.number != p.at.number) last = {p.at.number, 0, 0};
   // A turn of a waiting loop is no other place for what comes behind the loop.
@@ -157,11 +164,11 @@ Strategy::Answer PlacedStrategy::decide(Choice kind, std::uint32_t n) {
     if (at != of_kind.end() && at->second < n) answer = at->second;
     if (answer != 0 || kind == Choice::flush) name(p, answer);
   } else if (kind == Choice::flush) {
-    std::vector<Access>& order = flushes_[key(kind, p.at, 0)];
+    std::deque<Access>& order = flushes_[key(kind, p.at, 0)];
     bool found = false;
     while (!found && !order.empty()) {
       p.access = order.front();
-      order.erase(order.begin());
+      order.pop_front();
       found = is_pending(p.access);
     }
     if (!found) return {0, 0};

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <unordered_map>
 #include <vector>
@@ -17,6 +18,7 @@ namespace race {
 
 struct Access {
   std::uint32_t cpu = 0, number = 0;  // the CPU's accesses so far; the turns of a waiting loop are one
+  std::uint32_t turn = 0;             // which of them
   bool operator==(const Access&) const = default;
 };
 
@@ -64,7 +66,7 @@ class PlacedStrategy final : public Strategy {
   const weak::Machine& machine_;
   const weak::Trace& trace_;
   std::unordered_map<Key, Placed> placed_;
-  std::unordered_map<Key, std::vector<Access>> flushes_;  // the order at each place
+  std::unordered_map<Key, std::deque<Access>> flushes_;  // the order at each place
   std::array<std::map<std::uint32_t, std::uint32_t>, choice_kinds> ordinals_;
   bool by_ordinal_ = false;
   bool late_ = false;
@@ -72,7 +74,8 @@ class PlacedStrategy final : public Strategy {
   std::size_t seen_ = 1;                    // events of the trace
   std::vector<Access> accesses_{Access{}};  // of each event
   std::array<std::uint32_t, 16> counts_{};  // accesses of each CPU
-  std::array<weak::Event, 16> newest_{};    // event of each CPU
+  std::array<std::uint32_t, 16> turns_{};
+  std::array<weak::Event, 16> newest_{};  // event of each CPU
   std::array<std::uint32_t, choice_kinds> asked_{};
   struct Last {
     std::uint32_t number = 0, asked = 0, asked_waiting = 0;

@@ -47,7 +47,7 @@ std::string misfit_text(const Misfit& m) {
 Cost cost_of(const weak::Trace& trace, unsigned cpus) {
   Cost c;
   std::array<std::uint32_t, weak::max_cpus> last{};  // access that each CPU issued
-  std::vector<std::uint32_t> open;                   // held stores and late accesses
+  std::vector<bool> open(trace.events.size());       // held stores and late accesses
   unsigned runs = weak::max_cpus;
   const auto overtaken = [&](std::uint32_t issue) { return last[trace.events[issue].cpu] > issue; };
   for (std::uint32_t n = 1; n < trace.events.size(); ++n) {
@@ -55,14 +55,14 @@ Cost cost_of(const weak::Trace& trace, unsigned cpus) {
     if (e.cpu >= cpus || e.kind == Kind::runs || e.kind == Kind::fault) continue;
     const bool performed = (e.kind == Kind::load && !e.forwarded) || e.kind == Kind::rmw || e.kind == Kind::commit;
     const bool later = performed && e.issue != 0;
-    if (later) std::erase(open, e.issue);
+    if (later) open[e.issue] = false;
     if (e.stale || (later && overtaken(e.issue))) ++c.reorderings;
     if (later) continue;
     if (std::exchange(runs, e.cpu) != e.cpu) ++c.switches;
     if (is_issue(e)) last[e.cpu] = n;
-    if (e.kind == Kind::late || ((e.kind == Kind::store || e.kind == Kind::rmw) && e.held)) open.push_back(n);
+    open[n] = e.kind == Kind::late || ((e.kind == Kind::store || e.kind == Kind::rmw) && e.held);
   }
-  for (const std::uint32_t issue : open) c.reorderings += overtaken(issue) ? 1 : 0;
+  for (std::uint32_t n = 1; n < trace.events.size(); ++n) c.reorderings += open[n] && overtaken(n) ? 1 : 0;
   if (c.switches != 0) --c.switches;  // the first to run
   return c;
 }
