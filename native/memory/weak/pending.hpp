@@ -37,7 +37,7 @@ struct Node {
   Loaded a, b;
   std::uint32_t access;  // the late load or atomic that gives it
   Join join;
-  std::uint32_t waits;   // a node of an access without which it cannot be known: itself, if it is one
+  std::uint32_t waits;  // a node of an access without which it cannot be known: itself, if it is one
 };
 
 // What the store of an atomic, or of a successful exclusive pair, must directly follow.
