@@ -36,12 +36,6 @@ void Interpreter::begin(weak::Machine&) {
   }
 }
 
-void Interpreter::thread(unsigned n) {
-  const std::vector<Instruction>& code = program_.threads[n].code;
-  Cpu& c = cpus_[n];
-  while (c.pc < code.size()) step(c, code[c.pc]);
-}
-
 weak::Loaded Interpreter::address_of(const Cpu& c, const Instruction& in) {
   Loaded a = c.r[in.n];
   if (in.m != zero_register && in.op != Op::compare_swap) a = machine_->combine(in.function, a, c.r[in.m]);
@@ -133,11 +127,18 @@ void Interpreter::step(Cpu& c, const Instruction& in) {
   ++c.pc;
 }
 
+void Interpreter::thread(unsigned n) {
+  const std::vector<Instruction>& code = program_.threads[n].code;
+  Cpu& c = cpus_[n];
+  while (c.pc < code.size()) step(c, code[c.pc]);
+}
+
 void Interpreter::observe(std::vector<std::uint64_t>& values) {
-  values.clear();
+  values.resize(program_.observe.size());
+  std::uint64_t* to = values.data();
   for (const Observed& o : program_.observe)
-    values.push_back(o.is_location ? machine_->peek_issued(address(o.index))
-                                   : machine_->resolve(cpus_[o.thread].r[o.index]).value);
+    *to++ =
+        o.is_location ? machine_->peek_issued(address(o.index)) : machine_->resolve(cpus_[o.thread].r[o.index]).value;
 }
 
 // ---------------------------------------------------------------- what the rest of a thread can still tell apart

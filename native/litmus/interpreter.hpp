@@ -38,7 +38,7 @@ class Interpreter final : public SearchedWorkload {
   void analyse(unsigned thread);
   void find_registers(unsigned thread);
   Loaded address_of(const Cpu& c, const Instruction& in);
-  void step(Cpu& c, const Instruction& in);
+  [[gnu::always_inline]] inline void step(Cpu& c, const Instruction& in);
   std::uint64_t value(const Initial& v) const {
     return v.is_location ? address(static_cast<unsigned>(v.value)) : v.value;
   }

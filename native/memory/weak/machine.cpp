@@ -89,19 +89,10 @@ void Machine::begin_last_checks(unsigned n) {
   runnable_ = 1u << n;
 }
 
-void Machine::enter(unsigned n) {
-  cpu_ = &cpus_[n];
-  number_ = n;
-  cpu_bit_ = 1u << n;
-  inside_ = true;
-  if (trace != nullptr && trace->events.back().kind != Event::Kind::runs)
-    trace->add(
-        {Event::Kind::runs, static_cast<std::uint8_t>(n), no_site, "", 0, 0, 0, now_, 0, 0, false, false, false});
-}
-
-void Machine::finish_cpu() {
-  runnable_ &= ~cpu_bit_;
-  reason = Leave::finished;
+void Machine::trace_entry() {
+  if (trace->events.back().kind == Event::Kind::runs) return;
+  trace->add(
+      {Event::Kind::runs, static_cast<std::uint8_t>(number_), no_site, "", 0, 0, 0, now_, 0, 0, false, false, false});
 }
 
 void Machine::sleep_until_written(unsigned n, std::uint64_t address) {

@@ -114,9 +114,19 @@ class Machine {
   Leave reason = Leave::finished;
   unsigned wanted = 0;  // preempted: who runs next
   Fault fault{};
-  void enter(unsigned cpu);
+  void enter(unsigned cpu) {
+    cpu_ = &cpus_[cpu];
+    number_ = cpu;
+    cpu_bit_ = 1u << cpu;
+    inside_ = true;
+    if (trace != nullptr) [[unlikely]]
+      trace_entry();
+  }
   void outside() { inside_ = false; }  // the CPU has left; the scheduler runs
-  void finish_cpu();
+  void finish_cpu() {
+    runnable_ &= ~cpu_bit_;
+    reason = Leave::finished;
+  }
   void sleep_until_written(unsigned cpu, std::uint64_t address);  // a daemon that has not started yet
   std::uint32_t runnable() const { return runnable_; }
   std::uint32_t waiting() const { return waiting_; }
@@ -299,6 +309,7 @@ class Machine {
       trace_writer(issue);
   }
   void trace_writer(std::uint32_t issue);
+  void trace_entry();  // the CPU runs
   void trace_value(const Pending& p);
   Event event(Event::Kind kind, std::uint32_t word) const;
 

@@ -136,7 +136,7 @@ struct Cpu {
     want_newest = read_stale = daemon = false;
     function = "";
     site = no_site;
-    monitor = {};
+    monitor.after = After::any;
     loads.clear();
     guesses.clear();
     given.clear();
