@@ -4,7 +4,7 @@
 
 namespace race {
 
-using Event = weak::Event;
+using weak::Event;
 using Kind = Event::Kind;
 
 namespace {
@@ -30,8 +30,8 @@ bool same(const Event& a, const Event& b) {
 
 // The next event that is more than a barrier or the scheduler's.
 std::uint32_t next_access(const weak::Trace& t, std::uint32_t n) {
-  while (++n < t.events.size() && (t.events[n].kind == Kind::fence || t.events[n].kind == Kind::runs)) {
-  }
+  do ++n;
+  while (n < t.events.size() && (t.events[n].kind == Kind::fence || t.events[n].kind == Kind::runs));
   return n;
 }
 
