@@ -33,7 +33,6 @@ class ExhaustiveEngine {
   // completed.
   Outcome run();
   bool complete() const { return complete_; }
-  std::uint64_t states() const { return search_.seen.size(); }
 
  private:
   struct Search final : SearchStrategy {

@@ -3,7 +3,6 @@
 
 #include <atomic>
 #include <memory>
-#include <unordered_map>
 
 #include "litmus/interpreter.hpp"
 

@@ -6,8 +6,10 @@
 
 #include "engine/campaign.hpp"
 #include "engine/describe.hpp"
+#include "tests/plans.hpp"
 
 using namespace race;
+using namespace race::test;
 
 namespace {
 
@@ -21,37 +23,6 @@ void set(Plan& plan, std::string_view site, std::string_view strength) {
   for (std::size_t i = 1; i < sites().all().size(); ++i)
     if (sites().all()[i].name == site) return plan.barriers.set(static_cast<SiteId>(i), strength_named(strength));
   throw std::invalid_argument("no such site: " + std::string(site));
-}
-
-Step step(Op op, std::uint32_t slot = 0, std::uint32_t size = 0, std::uint32_t page = 0) {
-  Step s;
-  s.op = op;
-  s.slot = slot;
-  s.size = size;
-  s.page = page;
-  return s;
-}
-
-std::uint32_t request_of(std::uint32_t page_size, std::uint32_t pages, std::uint32_t objects) {
-  const zsmalloc::Geometry geometry(page_size);
-  for (const auto& c : geometry.classes())
-    if (c.pages == pages && c.objects == objects) return c.max_request;
-  throw std::invalid_argument("no such class");
-}
-
-// A zspage of two pages and three objects, object 0 allocated, object 2 at the head of the free list and in page 1, which
-// one CPU migrates while the other allocates.
-Plan freeobj_corruption(std::uint32_t page_size) {
-  Plan p;
-  p.page_size = page_size;
-  p.frames = 24;
-  p.oracles = ~0u;
-  p.slots = {"a", "b", "c", "d"};
-  const std::uint32_t size = request_of(page_size, 2, 3);
-  p.setup = {step(Op::allocate, 0, size), step(Op::write, 0), step(Op::allocate, 1, size),
-             step(Op::allocate, 2, size), step(Op::free, 1),  step(Op::free, 2)};
-  p.threads = {{"migrator", {step(Op::migrate, 0, 0, 1)}}, {"allocator", {step(Op::allocate, 3, size)}}};
-  return p;
 }
 
 Step random_steps(std::uint32_t count, std::vector<std::uint32_t> slots, std::vector<std::uint32_t> sizes) {

@@ -139,19 +139,33 @@ def _build() -> tuple[_Parser, dict[str, _Parser]]:
     return parser, verbs
 
 
-def _add_campaign_options(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("scenario", metavar="SCENARIO", help="a name that `race list` shows, or a file")
-    verb.add_argument(
-        "--engine",
-        type=values.engine,
-        default="weak",
-        help="what runs the executions: weak (default), a simulated machine",
-    )
+def _add_machine_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--model",
         type=values.one_of("model", ["armv8", "tso", "sc"]),
         default="armv8",
         help="what the machine may reorder: armv8 (default), tso, sc",
+    )
+    verb.add_argument("--seed", metavar="N", type=values.integer(0, values.MAX_SEED), default=1, help="default: 1")
+    verb.add_argument(
+        "--jobs", metavar="N", type=values.integer(1, values.MAX_JOBS), help="worker processes; default: one a CPU"
+    )
+
+
+def _add_campaign_options(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("scenario", metavar="SCENARIO", help="a name that `race list` shows, or a file")
+    _add_machine_options(verb)
+    verb.add_argument(
+        "--page-size",
+        metavar="N",
+        type=values.integer(*PAGE_SIZES),
+        help="instead of the scenario's: a power of two from {} to {}".format(*PAGE_SIZES),
+    )
+    verb.add_argument(
+        "--engine",
+        type=values.engine,
+        default="weak",
+        help="what runs the executions: weak (default), a simulated machine",
     )
     verb.add_argument(
         "--executions",
@@ -161,21 +175,11 @@ def _add_campaign_options(verb: argparse.ArgumentParser) -> None:
         f"{values.DEFAULT_EXECUTIONS:,}, or what {values.DEFAULT_SECONDS} s a plan allow",
     )
     verb.add_argument("--seconds", metavar="S", type=values.seconds, help="time for all plans together")
-    verb.add_argument("--seed", metavar="N", type=values.integer(0, values.MAX_SEED), default=1, help="default: 1")
-    verb.add_argument(
-        "--jobs", metavar="N", type=values.integer(1, values.MAX_JOBS), help="worker processes; default: one a CPU"
-    )
     verb.add_argument(
         "--shard",
         metavar="I/N",
         type=values.shard,
         help="only the I-th of N parts: same command, other machine, other I",
-    )
-    verb.add_argument(
-        "--page-size",
-        metavar="N",
-        type=values.integer(*PAGE_SIZES),
-        help="instead of the scenario's: a power of two from {} to {}".format(*PAGE_SIZES),
     )
     verb.add_argument(
         "--max-findings",
@@ -206,17 +210,18 @@ def _add_run_options(verb: argparse.ArgumentParser) -> None:
 
 def _add_ablate_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("scenario", metavar="SCENARIO", help="a name that `race list` shows, or a file")
+    _add_machine_options(verb)
+    verb.add_argument(
+        "--page-size",
+        metavar="N",
+        type=values.integer(*PAGE_SIZES),
+        help="instead of the scenario's: a power of two from {} to {}".format(*PAGE_SIZES),
+    )
     verb.add_argument(
         "--barriers",
         metavar="PLAN",
         default="on",
         help="the plan whose sites are weakened; default: on. It must be clean",
-    )
-    verb.add_argument(
-        "--model",
-        type=values.one_of("model", ["armv8", "tso", "sc"]),
-        default="armv8",
-        help="what the machine may reorder: armv8 (default), tso, sc",
     )
     verb.add_argument(
         "--executions",
@@ -227,16 +232,6 @@ def _add_ablate_options(verb: argparse.ArgumentParser) -> None:
     )
     verb.add_argument(
         "--seconds", metavar="S", type=values.seconds, help="time in all; what is not reached is untested"
-    )
-    verb.add_argument("--seed", metavar="N", type=values.integer(0, values.MAX_SEED), default=1, help="default: 1")
-    verb.add_argument(
-        "--jobs", metavar="N", type=values.integer(1, values.MAX_JOBS), help="worker processes; default: one a CPU"
-    )
-    verb.add_argument(
-        "--page-size",
-        metavar="N",
-        type=values.integer(*PAGE_SIZES),
-        help="instead of the scenario's: a power of two from {} to {}".format(*PAGE_SIZES),
     )
     verb.add_argument("--json", metavar="FILE", help="write the ablation document there (- is standard output)")
     verb.add_argument("--markdown", metavar="FILE", help="write a report in Markdown there")
@@ -266,12 +261,6 @@ def _add_replay_options(verb: argparse.ArgumentParser) -> None:
 def _add_litmus_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("tests", metavar="FILE|FOLDER", nargs="+", help="*.litmus files; folders are read recursively")
     verb.add_argument(
-        "--model",
-        type=values.one_of("model", ["armv8", "tso", "sc"]),
-        default="armv8",
-        help="what the machine may reorder: armv8 (default), tso, sc",
-    )
-    verb.add_argument(
         "--engine",
         type=values.one_of("engine", ["exhaustive", "weak"]),
         default="exhaustive",
@@ -283,16 +272,13 @@ def _add_litmus_options(verb: argparse.ArgumentParser) -> None:
         type=values.integer(1),
         help="of each test; weak: that many (default: 100,000); exhaustive: at most that many (default: no limit)",
     )
-    verb.add_argument("--seed", metavar="N", type=values.integer(0, values.MAX_SEED), default=1, help="default: 1")
-    verb.add_argument(
-        "--jobs", metavar="N", type=values.integer(1, values.MAX_JOBS), help="worker processes; default: one a CPU"
-    )
     verb.add_argument(
         "--expect",
         metavar="FILE.jsonl",
         help="compare the final states with those in a file of --json's form; exit status 1 if they differ",
     )
     verb.add_argument("--json", metavar="FILE", help="write a line of JSON for each test there (- is standard output)")
+    _add_machine_options(verb)
 
 
 def _add_report_outputs(verb: argparse.ArgumentParser) -> None:
