@@ -220,9 +220,8 @@ Describe::Value Describe::object_word(std::uint64_t v, std::uint32_t objects) co
   // Poison and payload have a mark in the bits that freeobj does not keep; all ones there are the end of a new list.
   const std::uint64_t top = v >> 33, ends = ~std::uint64_t{0} >> 33;
   const bool marked = top == kernel::poison_top >> 33 || top == payload(0, 0, 0) >> 33;
-  Value value = top == 0 || top == ends || marked
-                    ? freeobj(static_cast<std::uint32_t>(v >> zsmalloc::obj_tag_bits), objects)
-                    : Value{"", "other", "no pattern that this program writes"};
+  if (top != 0 && top != ends && !marked) return {hex(v), "other", "no pattern that this program writes"};
+  Value value = freeobj(static_cast<std::uint32_t>(v >> zsmalloc::obj_tag_bits), objects);
   value.text = hex(v);
   return value;
 }
