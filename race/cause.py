@@ -1,0 +1,120 @@
+"""Why a finding happens: the shortest execution that shows it, and what would have prevented it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+
+from race import replay, token
+from race.errors import RaceError
+from race.native import Catalog, Side
+from race.replay import Flag, Needed, Size
+from race.results import Document, Finding
+from race.scenario.load import shipped
+
+Progress = Callable[[str, int, int, int], None]  # what is shrunk; executions, and the fewest reorderings and switches
+
+
+class Change(msgspec.Struct, kw_only=True, frozen=True):
+    """One site made stronger, with which the execution is impossible."""
+
+    site: str
+    file: str
+    line: int
+    side: Side
+    before: str  # its strength
+    after: str
+
+
+class Cause(msgspec.Struct, kw_only=True):
+    """The shortest execution found. Without one (`why_not`) the finding is as it was recorded."""
+
+    arm: str  # its plan
+    finding: Finding
+    token: str = ""  # of that execution
+    size: Size | None = None
+    before: Size | None = None  # of the execution that was found
+    needed: list[Needed] = []  # what is left of it, and what becomes of it without
+    executions: int = 0  # that shrinking took
+    complete: bool = False
+    why_not: str = ""
+    sentence: str = ""  # what happened, in words
+    changes: list[Change] = []  # each alone makes it impossible; the weakest first
+
+
+def shortest(
+    document: Document,
+    catalog: Catalog,
+    stop: Flag | None = None,
+    progress: Progress = lambda *_: None,
+) -> list[Cause]:
+    """Of the first finding of each oracle in each arm. A token that no longer fits gives a reason, not an error."""
+    file = document.scenario.file if document.scenario.name not in shipped() else None
+    stop = stop or threading.Event()
+    return [_shortest(arm, found, file, catalog, stop, progress) for arm, found in firsts(document)]
+
+
+def firsts(document: Document) -> Iterator[tuple[str, Finding]]:
+    """The first finding of each oracle in each arm, with the arm's plan."""
+    for arm in document.arms:
+        seen: set[str] = set()
+        for finding in arm.findings:
+            if finding.oracle not in seen:
+                seen.add(finding.oracle)
+                yield arm.plan, finding
+
+
+def recorded(arm: str, finding: Finding, why_not: str) -> Cause:
+    return Cause(arm=arm, finding=finding, token=finding.token, why_not=why_not)
+
+
+def of(subject: replay.Subject, outcome: replay.Outcome) -> Cause | None:
+    """What a replay shrank its execution to; None: it did not."""
+    small = outcome.minimised
+    if small is None or small.finding is None:
+        return None
+    text = replay.token_for(subject, small.finding)
+    return Cause(
+        arm=subject.token.plan,
+        finding=small.finding.finding(text),
+        token=text,
+        size=_size(small),
+        before=small.before,
+        needed=small.needed,
+        executions=small.executions,
+        complete=small.complete,
+    )
+
+
+def _size(of: Size) -> Size:
+    return Size(reorderings=of.reorderings, switches=of.switches, deviations=of.deviations)
+
+
+def _shortest(arm: str, found: Finding, file: str | None, catalog: Catalog, stop: Flag, progress: Progress) -> Cause:
+    if stop.is_set():
+        return recorded(arm, found, "interrupted before it was shrunk")
+    if not found.token:
+        return recorded(arm, found, "the result has no replay token of it")
+    if file is not None and not Path(file).is_file():
+        return recorded(arm, found, f"there is no scenario file {file}")
+    try:
+        subject = replay.subject(token.decode(found.token), catalog, file)
+        outcome = replay.run(
+            subject, minimise=True, changed=None, stop=stop, progress=lambda *at: progress(found.oracle, *at)
+        )
+    except RaceError as error:
+        return recorded(arm, found, str(error))
+    again = outcome.replayed
+    if again.misfit:
+        return recorded(arm, found, f"the execution went another way than its token says: {again.misfit}")
+    if again.finding is None or again.finding.oracle != found.oracle:
+        now = again.finding.oracle if again.finding is not None else "nothing"
+        return recorded(arm, found, f"its token gives {now} now")
+    cause = of(subject, outcome)
+    if cause is None:
+        return recorded(arm, found, "interrupted before it was shrunk")
+    cause.arm = arm
+    return cause
