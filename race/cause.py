@@ -10,23 +10,13 @@ import msgspec
 
 from race import replay, token
 from race.errors import RaceError
-from race.native import Catalog, Side
+from race.native import Catalog
 from race.replay import Flag, Needed, Size
 from race.results import Document, Finding
 from race.scenario.load import shipped
+from race.why.explanation import Change
 
 Progress = Callable[[str, int, int, int], None]  # what is shrunk; executions, and the fewest reorderings and switches
-
-
-class Change(msgspec.Struct, kw_only=True, frozen=True):
-    """One site made stronger, with which the execution is impossible."""
-
-    site: str
-    file: str
-    line: int
-    side: Side
-    before: str  # its strength
-    after: str
 
 
 class Cause(msgspec.Struct, kw_only=True):
@@ -42,7 +32,8 @@ class Cause(msgspec.Struct, kw_only=True):
     complete: bool = False
     why_not: str = ""
     sentence: str = ""  # what happened, in words
-    changes: list[Change] = []  # each alone makes it impossible; the weakest first
+    changes: list[Change] = []  # that together make it impossible
+    litmus: str = ""  # its critical cycle as a litmus test
 
 
 def shortest(
@@ -77,6 +68,7 @@ def of(subject: replay.Subject, outcome: replay.Outcome) -> Cause | None:
     if small is None or small.finding is None:
         return None
     text = replay.token_for(subject, small.finding)
+    why = outcome.explanation
     return Cause(
         arm=subject.token.plan,
         finding=small.finding.finding(text),
@@ -86,6 +78,9 @@ def of(subject: replay.Subject, outcome: replay.Outcome) -> Cause | None:
         needed=small.needed,
         executions=small.executions,
         complete=small.complete,
+        sentence=why.sentence if why is not None else "",
+        changes=why.changes if why is not None else [],
+        litmus=why.litmus if why is not None else "",
     )
 
 
@@ -103,7 +98,7 @@ def _shortest(arm: str, found: Finding, file: str | None, catalog: Catalog, stop
     try:
         subject = replay.subject(token.decode(found.token), catalog, file)
         outcome = replay.run(
-            subject, minimise=True, changed=None, stop=stop, progress=lambda *at: progress(found.oracle, *at)
+            subject, catalog, minimise=True, changed=None, stop=stop, progress=lambda *at: progress(found.oracle, *at)
         )
     except RaceError as error:
         return recorded(arm, found, str(error))

@@ -142,6 +142,12 @@ class Campaign:
         text = lib.race_campaign_replay(self._campaign, deviations_json, barriers, error, wrong_input)
         return self._checked(text, error, wrong_input)
 
+    def cycle(self, deviations_json: bytes) -> bytes:
+        """Why the execution is not sequentially consistent: the accesses of a critical cycle, and the sites between."""
+        error, wrong_input = ffi.new("char **"), ffi.new("int *")
+        text = lib.race_campaign_cycle(self._campaign, deviations_json, error, wrong_input)
+        return self._checked(text, error, wrong_input)
+
     def minimise(self, deviations_json: bytes, limit: int) -> bytes:
         """The smallest execution with the same finding, without the GIL. `cancel` ends it early."""
         error, wrong_input = ffi.new("char **"), ffi.new("int *")

@@ -15,6 +15,11 @@ STRENGTHS: dict[Side, tuple[str, ...]] = {
     "lock": ("full", "acquire", "dmb.ishld", "none"),
     "unlock": ("full", "release", "dmb.ish", "dmb.ishst", "none"),
 }
+# By what they order, weakest first. A fence orders more than the one access of an acquire or a release.
+ASCENDING: dict[Side, tuple[str, ...]] = {
+    "lock": ("none", "acquire", "dmb.ishld", "full"),
+    "unlock": ("none", "dmb.ishst", "release", "dmb.ish", "full"),
+}
 ALL_STRENGTHS = tuple(dict.fromkeys(STRENGTHS["lock"] + STRENGTHS["unlock"]))
 
 PRESETS: dict[str, Callable[[Site], str]] = {

@@ -17,6 +17,7 @@ from race.results import Step
 from race.scenario.load import Scenario, Source, find, load, read, sha256, shipped
 from race.scenario.native_plan import native_plan
 from race.token import Token, token_of
+from race.why.explanation import Explanation, explain
 
 LIMIT = 4000  # executions that a minimisation may try
 POLL = 0.1  # seconds between looks at its progress and at the interruption flag
@@ -80,6 +81,7 @@ class Subject:
 class Outcome:
     replayed: Replayed
     minimised: Minimised | None = None
+    explanation: Explanation | None = None  # of the smallest execution that there is
     changed: Replayed | None = None
     interrupted: bool = False
 
@@ -110,6 +112,7 @@ def _source(token: Token, file: str | None) -> Source:
 
 def run(
     subject: Subject,
+    catalog: native.Catalog,
     *,
     minimise: bool,
     changed: Strengths | None,
@@ -121,17 +124,19 @@ def run(
     plan = native_plan(subject.scenario, subject.strengths, model=token.model, seed=token.seed, max_findings=0)
 
     def work(campaign: native.Campaign) -> Outcome:
-        deviations = token.deviations
-        outcome = Outcome(_decode(campaign.replay(msgspec.json.encode(deviations))))
-        if outcome.replayed.finding is None or outcome.replayed.misfit:
+        deviations = msgspec.json.encode(token.deviations)
+        outcome = Outcome(_decode(campaign.replay(deviations)))
+        found = outcome.replayed.finding
+        if found is None or outcome.replayed.misfit:
             return outcome
         if minimise:
-            text = campaign.minimise(msgspec.json.encode(deviations), LIMIT)
-            outcome.minimised = msgspec.json.decode(text, type=Minimised)
+            outcome.minimised = msgspec.json.decode(campaign.minimise(deviations, LIMIT), type=Minimised)
             if outcome.minimised.finding is not None:
-                deviations = outcome.minimised.finding.deviations
+                found = outcome.minimised.finding
+                deviations = msgspec.json.encode(found.deviations)
+        outcome.explanation = _explained(subject, catalog, campaign, found, deviations)
         if changed is not None:
-            outcome.changed = _decode(campaign.replay(msgspec.json.encode(deviations), msgspec.json.encode(changed)))
+            outcome.changed = _decode(campaign.replay(deviations, msgspec.json.encode(changed)))
         return outcome
 
     with concurrent.futures.ThreadPoolExecutor(1) as thread:
@@ -149,6 +154,22 @@ def run(
             return outcome
         finally:
             campaign.close()
+
+
+def _explained(
+    subject: Subject, catalog: native.Catalog, campaign: native.Campaign, found: Found, deviations: bytes
+) -> Explanation:
+    return explain(
+        campaign,
+        deviations,
+        name=f"{subject.scenario.source.name}.{found.oracle}",
+        found=(found.oracle, found.value),
+        end=found.steps[-1].step if found.steps else 0,
+        model=subject.token.model,
+        sites=catalog.sites,
+        strengths=subject.strengths,
+        held=subject.scenario.held,
+    )
 
 
 def _decode(text: bytes) -> Replayed:

@@ -48,7 +48,9 @@ def test_a_hundred_findings_come_again(run_race: RunRace, tmp_path: Path, page_s
     never = threading.Event()
     for finding in findings[:100]:
         one = dataclasses.replace(subject, token=token.decode(finding.token))
-        again = replay.run(one, minimise=False, changed=None, stop=never, progress=lambda *_: None).replayed
+        again = replay.run(
+            one, native.catalog(), minimise=False, changed=None, stop=never, progress=lambda *_: None
+        ).replayed
         assert again.misfit == ""
         assert again.finding is not None
         for name in Finding.__struct_fields__:
@@ -189,7 +191,9 @@ def test_the_engine_refuses_impossible_choices(known: native.Catalog) -> None:
     subject = replay.subject(decoded(), known)
     wrong = dataclasses.replace(subject, token=dataclasses.replace(subject.token, deviations={"guess": [0, 1]}))
     with pytest.raises(InputError):
-        replay.run(wrong, minimise=True, changed=resolve("on", known.sites, {}), stop=threading.Event(), progress=print)
+        replay.run(
+            wrong, known, minimise=True, changed=resolve("on", known.sites, {}), stop=threading.Event(), progress=print
+        )
 
 
 def decoded() -> token.Token:

@@ -45,6 +45,29 @@ ordered_json steps_json(const std::vector<StepRecord>& steps) {
   return list;
 }
 
+ordered_json cycle_json(const Cycle& c) {
+  ordered_json accesses = ordered_json::array(), communications = ordered_json::array();
+  for (const CycleAccess& a : c.accesses)
+    accesses.push_back({{"step", a.step},
+                        {"performed", a.performed},
+                        {"cpu", a.cpu},
+                        {"kind", a.kind},
+                        {"thread", a.thread},
+                        {"function", a.function},
+                        {"place", a.place},
+                        {"value", a.value},
+                        {"site", a.site},
+                        {"primitive", a.primitive},
+                        {"strength", a.strength},
+                        {"location", a.location},
+                        {"order", a.order},
+                        {"reads", a.reads},
+                        {"in_cycle", a.in_cycle}});
+  for (const Communication& e : c.communications)
+    communications.push_back({{"from", e.from}, {"to", e.to}, {"kind", e.kind}});
+  return {{"accesses", accesses}, {"communications", communications}};
+}
+
 ordered_json cost_json(const Cost& c) {
   return {{"reorderings", c.reorderings}, {"switches", c.switches}, {"deviations", c.deviations}};
 }

@@ -5,12 +5,14 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/cycle.hpp"
 #include "engine/rerun.hpp"
 
 namespace race {
 
 nlohmann::ordered_json finding_json(const FindingRecord& f, bool with_steps);
 nlohmann::ordered_json steps_json(const std::vector<StepRecord>& steps);
+nlohmann::ordered_json cycle_json(const Cycle& c);
 nlohmann::ordered_json cost_json(const Cost& c);
 
 // {"KIND": [ordinal, answer, ordinal, answer, ...]}

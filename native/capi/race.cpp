@@ -205,6 +205,12 @@ char* race_campaign_replay(race_campaign* c, const char* deviations_json, const 
   return guarded(error, wrong_input, [&] { return replayed(c->campaign, deviations_json, barriers_json); });
 }
 
+char* race_campaign_cycle(race_campaign* c, const char* deviations_json, char** error, int* wrong_input) {
+  return guarded(error, wrong_input, [&] {
+    return copy(race::cycle_json(c->campaign.cycle(race::parse_deviations(deviations_json))).dump());
+  });
+}
+
 char* race_campaign_minimise(race_campaign* c, const char* deviations_json, uint64_t limit, char** error,
                              int* wrong_input) {
   return guarded(error, wrong_input, [&] { return minimised(*c, deviations_json, limit); });

@@ -51,6 +51,12 @@ char* race_campaign_crossings(race_campaign* campaign, const char* base_json, ui
 char* race_campaign_replay(race_campaign* campaign, const char* deviations_json, const char* barriers_json,
                            char** error, int* wrong_input);
 
+// Why the execution with these deviations is not sequentially consistent up to its finding: a critical cycle, and the ordering
+// sites between its accesses (native/engine/cycle.hpp). JSON: {"accesses": [{"step", "performed", "cpu", "kind", "thread",
+// "function", "place", "value", "site", "primitive", "strength", "location", "order", "reads", "in_cycle"}], "communications":
+// [{"from", "to", "kind"}]}; both empty if an interleaving explains it. Errors as above.
+char* race_campaign_cycle(race_campaign* campaign, const char* deviations_json, char** error, int* wrong_input);
+
 // The smallest execution with the same finding that at most `limit` tries come to. JSON: {"finding" or null if there was none,
 // "reorderings", "switches", "deviations", "before": the same three, "needed": [{"kind", "step", "text", "without",
 // "necessary"}], "executions", "complete"}. race_campaign_cancel ends it early. Errors as above.

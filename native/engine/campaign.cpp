@@ -5,6 +5,7 @@
 #include <stdexcept>
 
 #include "engine/explain.hpp"
+#include "engine/cycle.hpp"
 #include "engine/minimise.hpp"
 #include "engine/rerun.hpp"
 
@@ -120,6 +121,12 @@ FindingRecord Campaign::explain(std::uint64_t k, const Outcome& found) {
 Replayed Campaign::replay(const std::vector<Deviation>& deviations, const BarrierPlan* changed) {
   Rerun rerun(machine_, scenario_, engine_);
   return race::replay(rerun, deviations, changed);
+}
+
+Cycle Campaign::cycle(const std::vector<Deviation>& deviations) {
+  Rerun rerun(machine_, scenario_, engine_);
+  const Ran r = rerun.exactly(deviations);
+  return cycle_of(machine_, scenario_, r.trace, rerun.found(r) ? rerun.explain(r).culprit(r.outcome) : 0);
 }
 
 Minimised Campaign::minimise(const std::vector<Deviation>& deviations, std::uint64_t limit, Progress& progress) {

@@ -42,6 +42,7 @@ struct FindingRecord {
 struct Replayed;
 struct Minimised;
 struct Progress;
+struct Cycle;
 
 class Campaign {
  public:
@@ -58,6 +59,8 @@ class Campaign {
 
   // The execution that has these deviations; also under other barriers. Throws std::invalid_argument if they cannot be any's.
   Replayed replay(const std::vector<Deviation>& deviations, const BarrierPlan* changed = nullptr);
+  // Why the execution with these deviations is not sequentially consistent, up to its finding.
+  Cycle cycle(const std::vector<Deviation>& deviations);
   // The smallest execution with the same finding that at most so many tries come to. cancel() ends it early.
   Minimised minimise(const std::vector<Deviation>& deviations, std::uint64_t limit, Progress& progress);
 

@@ -23,11 +23,11 @@ class Explain {
   std::vector<StepRecord> steps(const Focus& f, std::uint64_t& left_out) const;
   std::string text(std::uint32_t event) const;   // what happens there, and who does it
   std::string brief(std::uint32_t event) const;  // without who
+  // The load that the wrong value came from: 0 if it is not known.
+  std::uint32_t culprit(const Outcome& o) const;
 
  private:
   using Event = weak::Event;
-  // The load that the wrong value came from: 0 if it is not known.
-  std::uint32_t culprit(const Outcome& o) const;
   // The newest store to the word that was issued before event `before`, committed or not: 0 if there was none.
   std::uint32_t newest_store(std::uint64_t address, std::uint32_t before) const;
   std::uint32_t newest_for(std::uint32_t load) const;

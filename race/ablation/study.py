@@ -8,14 +8,9 @@ from dataclasses import dataclass, field
 from race.ablation.bench import Bench, SiteCount, Trial
 from race.ablation.search import Search, Sites
 from race.errors import InputError
-from race.native import Side, Site
-from race.plan import Strengths
+from race.native import Site
+from race.plan import ASCENDING, Strengths
 
-# By what they order, weakest first. A fence orders more than the one access of an acquire or a release.
-ASCENDING: dict[Side, tuple[str, ...]] = {
-    "lock": ("none", "acquire", "dmb.ishld", "full"),
-    "unlock": ("none", "dmb.ishst", "release", "dmb.ish", "full"),
-}
 SAMPLE = 2000  # executions in which crossings are counted, of a plan
 ALONE_EXECUTIONS = 2000  # of a plan in which one site is strengthened alone: nearly all fail, and the rate is wanted
 MOST_SETS = 8

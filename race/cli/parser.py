@@ -252,6 +252,11 @@ def _add_replay_options(verb: argparse.ArgumentParser) -> None:
         help="shrink it to the fewest reorderings and context switches with the same finding (default)",
     )
     verb.add_argument("--barriers", metavar="PLAN", help="then run it under this plan, and say where it diverges")
+    verb.add_argument(
+        "--litmus",
+        metavar="FILE",
+        help="write its cause there as a litmus test; with --barriers, as it is under that plan (- is standard output)",
+    )
     verb.add_argument("--until", metavar="STEP", type=values.integer(1), help="show it up to this step")
     verb.add_argument("--step", action="store_true", help="show one step for each Enter")
     verb.add_argument("--scenario", metavar="FILE", help="the scenario's file, where it does not come with the program")
