@@ -31,6 +31,17 @@ class Site(msgspec.Struct, frozen=True):
     line: int
 
 
+class Guard(msgspec.Struct, frozen=True):
+    """A step of the code that a plan can have otherwise than Linux 4.8."""
+
+    name: str
+    normal: str  # its state in 4.8
+    other: str
+    protects: str
+    history: str
+    places: tuple[str, ...]  # FILE:LINE
+
+
 class Oracle(msgspec.Struct, frozen=True):
     name: str
     meaning: str
@@ -52,6 +63,7 @@ class Catalog:
     """What the engine knows by name: all that is needed to check a scenario or a barrier plan."""
 
     sites: tuple[Site, ...]
+    guards: tuple[Guard, ...]
     oracles: tuple[Oracle, ...]
     geometry: Callable[[int], tuple[SizeClass, ...]]  # of a page size
 
@@ -89,6 +101,7 @@ def geometry(page_size: int) -> tuple[SizeClass, ...]:
 def catalog() -> Catalog:
     return Catalog(
         sites=msgspec.json.decode(_take(lib.race_sites()), type=tuple[Site, ...]),
+        guards=msgspec.json.decode(_take(lib.race_guards()), type=tuple[Guard, ...]),
         oracles=msgspec.json.decode(_take(lib.race_oracles()), type=tuple[Oracle, ...]),
         geometry=geometry,
     )

@@ -10,7 +10,7 @@ from race import host, stats
 from race.campaign import CampaignResult
 from race.merge import ArmResult
 from race.native import Site
-from race.plan import Strengths, is_weakened
+from race.plan import Strengths, guards_of, is_weakened
 from race.results import Arm, Difference, Document, ScenarioRecord, Timing
 from race.scenario.expect import ANY
 from race.scenario.load import Scenario, sha256
@@ -37,9 +37,9 @@ class Run:
 
 def document(run: Run, result: CampaignResult, started: datetime.datetime, seconds: float) -> Document:
     arms = [_arm(arm, run) for arm in result.arms]
-    expected = [run.scenario.expectation(arm.sites, run.model) for arm in arms]
+    expected = [run.scenario.expectation(run.plans[arm.plan], run.model) for arm in arms]
     judged = [
-        Judged(arm, expectation, weakened=is_weakened(arm.sites, run.sites))
+        Judged(arm, expectation, weakened=is_weakened(run.plans[arm.plan], run.sites))
         for arm, expectation in zip(arms, expected, strict=True)
     ]
     verdict = judge(
@@ -47,7 +47,7 @@ def document(run: Run, result: CampaignResult, started: datetime.datetime, secon
         Situation(
             model=run.model,
             can_fail=run.scenario.can_fail(run.model),
-            held=run.scenario.held,
+            held={name: strength for name, strength in run.scenario.held.items() if name not in guards_of(run.scenario.held)},
             verb=run.verb,
             interrupted=result.interrupted,
             error=result.error,
@@ -92,10 +92,12 @@ def scenario_record(scenario: Scenario) -> ScenarioRecord:
 
 def _arm(arm: ArmResult, run: Run) -> Arm:
     judged = arm.executions - arm.cut_short
-    sites = run.plans[arm.plan]
+    strengths = run.plans[arm.plan]
+    guards = guards_of(strengths)
     return Arm(
         plan=arm.plan,
-        sites=dict(sorted(sites.items())),
+        sites={name: strength for name, strength in sorted(strengths.items()) if name not in guards},
+        guards=dict(sorted(guards.items())),
         executions=arm.executions,
         requested=arm.requested,
         counts=arm.counts,

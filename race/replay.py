@@ -14,7 +14,7 @@ from race.errors import InputError
 from race.merge import Found
 from race.plan import Strengths, resolve
 from race.results import Step
-from race.scenario.load import Scenario, Source, find, load, read, sha256, shipped
+from race.scenario.load import Scenario, Source, find, load, read, sha256, shipped, shown
 from race.scenario.native_plan import native_plan
 from race.token import Token, token_of
 from race.why.explanation import Explanation, explain
@@ -96,7 +96,7 @@ def subject(token: Token, catalog: native.Catalog, file: str | None = None) -> S
             "give the old file with --scenario FILE"
         )
     scenario = load(source, catalog, token.page_size)
-    return Subject(token, scenario, resolve(token.plan, catalog.sites, scenario.held))
+    return Subject(token, scenario, resolve(token.plan, catalog.sites, scenario.held, catalog.guards))
 
 
 def _source(token: Token, file: str | None) -> Source:
@@ -107,7 +107,7 @@ def _source(token: Token, file: str | None) -> Source:
         raise InputError(
             f'scenario "{token.scenario}" does not come with this program; give its file with --scenario FILE'
         )
-    return read(known[token.scenario], f"scenarios/{known[token.scenario].name}")
+    return read(known[token.scenario], shown(known[token.scenario]))
 
 
 def run(

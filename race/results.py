@@ -99,6 +99,7 @@ class Arm(msgspec.Struct, kw_only=True):
 
     plan: str  # as the user gave it: "on,zs_malloc.class.lock=none"
     sites: dict[str, str]  # every site's strength
+    guards: dict[str, str] = {}  # those that are not as Linux 4.8 has them, with their states
     executions: Count
     requested: Count | None = None
     counts: dict[str, Count] = {}  # findings by oracle, all of them

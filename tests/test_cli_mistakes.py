@@ -41,7 +41,7 @@ MISTAKES = [
     ),
     (
         "compare freeobj-corruption --barriers off --barriers on,zs_page_migrate.class.unlok=none",
-        'barrier plan "on,zs_page_migrate.class.unlok=none": no ordering site matches "zs_page_migrate.class.unlok"; '
+        'barrier plan "on,zs_page_migrate.class.unlok=none": no ordering site or guard matches "zs_page_migrate.class.unlok"; '
         'did you mean "zs_page_migrate.class.unlock"?',
     ),
     (

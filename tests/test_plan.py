@@ -5,8 +5,16 @@ from __future__ import annotations
 import pytest
 
 from race.errors import InputError
-from race.native import Catalog, Site
-from race.plan import STRENGTHS, is_weakened, resolve, resolve_held
+from race.native import Catalog, Guard, Site
+from race.plan import (
+    ALL_STRENGTHS,
+    STRENGTHS,
+    guards_of,
+    is_weakened,
+    resolve,
+    resolve_held,
+    resolve_held_guards,
+)
 
 
 def site(name: str, primitive: str, default: str, side: str) -> Site:
@@ -52,18 +60,18 @@ def test_what_the_scenario_holds_yields_to_the_user_only() -> None:
         ("f.class.lock=none", 'barrier plan "f.class.lock=none": it must begin with a preset: on, off, bit-spin-only'),
         ("of", 'barrier plan "of": unknown preset "of"; did you mean "off"?'),
         ("everything", 'barrier plan "everything": unknown preset "everything"; known: on, off, bit-spin-only'),
-        ("on,", 'barrier plan "on,": "" is no override; write SITE=STRENGTH'),
-        ("on,f.class.lock", 'barrier plan "on,f.class.lock": "f.class.lock" is no override; write SITE=STRENGTH'),
-        ("on,=none", 'barrier plan "on,=none": "=none" is no override; write SITE=STRENGTH'),
+        ("on,", 'barrier plan "on,": "" is no override; write SITE=STRENGTH or GUARD=STATE'),
+        ("on,f.class.lock", 'barrier plan "on,f.class.lock": "f.class.lock" is no override; write SITE=STRENGTH or GUARD=STATE'),
+        ("on,=none", 'barrier plan "on,=none": "=none" is no override; write SITE=STRENGTH or GUARD=STATE'),
         (
             "on,f.clas.lock=none",
-            'barrier plan "on,f.clas.lock=none": no ordering site matches "f.clas.lock"; did you mean "f.class.lock"?',
+            'barrier plan "on,f.clas.lock=none": no ordering site or guard matches "f.clas.lock"; did you mean "f.class.lock"?',
         ),
         (
             "on,f.pins.*=none",
-            'barrier plan "on,f.pins.*=none": no ordering site matches "f.pins.*"; did you mean "f.pin.lock"?',
+            'barrier plan "on,f.pins.*=none": no ordering site or guard matches "f.pins.*"; did you mean "f.pin.lock"?',
         ),
-        ("on,zzz=none", 'barrier plan "on,zzz=none": no ordering site matches "zzz"; `race sites` lists them'),
+        ("on,zzz=none", 'barrier plan "on,zzz=none": no ordering site or guard matches "zzz"; `race sites` and `race guards` list them'),
         (
             "on,f.*=nonne",
             'barrier plan "on,f.*=nonne": unknown strength "nonne" of f.*; did you mean "none"?',
@@ -110,3 +118,64 @@ def test_every_site_of_the_engine_has_a_legal_strength_in_every_preset(known: Ca
 
 def test_bit_spin_only_orders_something(known: Catalog) -> None:
     assert "dmb.ish" in resolve("bit-spin-only", known.sites, {}).values()
+
+
+GUARDS = (
+    Guard("f.keep-pin", "on", "off", "a pin", "long ago", ("a.hpp:2",)),
+    Guard("g.rule", "4.8", "v7", "an offset", "not so long ago", ("a.hpp:3", "a.hpp:4")),
+)
+
+
+@pytest.mark.parametrize(
+    ("plan", "changed"),
+    [
+        ("on", {}),
+        ("off", {}),  # a preset is of sites
+        ("on,f.keep-pin=off", {"f.keep-pin": "off"}),
+        ("on,f.keep-pin=on", {}),
+        ("on,g.*=v7", {"g.rule": "v7"}),
+        ("on,f.*=none", {}),  # a strength means sites where there are any
+        ("on,*=off,g.rule=4.8", None),
+    ],
+)
+def test_guards_in_a_plan(plan: str, changed: dict[str, str] | None) -> None:
+    if changed is None:
+        with pytest.raises(InputError, match=r"guard g\.rule cannot be \"off\"; it can be 4\.8 or v7"):
+            resolve(plan, SITES, {}, GUARDS)
+        return
+    strengths = resolve(plan, SITES, {}, GUARDS)
+    assert guards_of(strengths) == changed
+    assert is_weakened(strengths, SITES) == (bool(changed) or plan not in ("on", "on,f.keep-pin=on"))
+
+
+@pytest.mark.parametrize(
+    ("plan", "message"),
+    [
+        ("on,f.keep-pn=off", 'no ordering site or guard matches "f.keep-pn"; did you mean "f.keep-pin"?'),
+        ("on,f.keep-pin=none", 'guard f.keep-pin cannot be "none"; it can be on or off'),
+        ("on,f.class.lock=off", 'unknown strength "off" of f.class.lock'),
+    ],
+)
+def test_mistakes_with_guards(plan: str, message: str) -> None:
+    with pytest.raises(InputError) as caught:
+        resolve(plan, SITES, {}, GUARDS)
+    assert message in str(caught.value)
+
+
+def test_guards_that_the_scenario_holds_yield_to_the_user_only() -> None:
+    held = resolve_held_guards({"g.*": "v7"}, GUARDS)
+    assert held == {"g.rule": "v7"}
+    assert guards_of(resolve("on", SITES, held, GUARDS)) == held
+    assert guards_of(resolve("on,g.rule=4.8", SITES, held, GUARDS)) == {}
+    with pytest.raises(InputError, match='no guard matches "g.rul"; did you mean "g.rule"'):
+        resolve_held_guards({"g.rul": "v7"}, GUARDS)
+
+
+def test_every_guard_of_the_engine_stands_in_the_code(known: Catalog) -> None:
+    names = [guard.name for guard in known.guards]
+    assert len(set(names)) == len(names)
+    assert not set(names) & {s.name for s in known.sites}
+    for guard in known.guards:
+        assert guard.places, f"{guard.name} is asked for nowhere"
+        assert guard.normal != guard.other
+        assert not {guard.normal, guard.other} & set(ALL_STRENGTHS)

@@ -172,7 +172,7 @@ def test_a_token_of_unknown_sites_is_refused(run_race: RunRace, corrupted: Path)
     other = token.encode(dataclasses.replace(known, plan="on,zs_maloc.class.lock=none"))
     status, _, err = run_race("replay", other)
     assert status == 2
-    assert 'no ordering site matches "zs_maloc.class.lock"; did you mean "zs_malloc.class.lock"?' in err
+    assert 'no ordering site or guard matches "zs_maloc.class.lock"; did you mean "zs_malloc.class.lock"?' in err
 
 
 def test_choices_that_do_not_fit_are_not_reproduced(run_race: RunRace, corrupted: Path) -> None:

@@ -12,11 +12,12 @@ import pytest
 
 from race.native import Campaign, Catalog
 from race.plan import resolve
-from race.scenario.format import Name
+from race.scenario.format import SHOWN_UNDER, Name
 from race.scenario.load import Scenario, find, load, shipped
 from race.scenario.native_plan import native_plan
 
 PAGE_SIZES = [256, 1024, 4096]
+QUESTIONS = ["freeobj-corruption", "freeobj-corruption-mixed-page", "malloc-free-migrate"]  # the others are known bugs
 FREEOBJ = ["freeobj-corruption", "freeobj-corruption-mixed-page"]
 
 
@@ -28,10 +29,11 @@ def as_json(scenario: Scenario, known: Catalog, plan: str = "on") -> dict[str, A
 
 
 def test_the_scenarios_that_come_with_the_program() -> None:
-    assert sorted(shipped()) == ["freeobj-corruption", "freeobj-corruption-mixed-page", "malloc-free-migrate"]
+    assert set(QUESTIONS) < set(shipped())
+    assert {path.parent.name for name, path in shipped().items() if name not in QUESTIONS} == {*SHOWN_UNDER}
 
 
-@pytest.mark.parametrize("name", shipped())
+@pytest.mark.parametrize("name", QUESTIONS)
 @pytest.mark.parametrize("page_size", PAGE_SIZES)
 def test_every_shipped_scenario_opens_at_every_page_size(name: str, page_size: int, known: Catalog) -> None:
     scenario = load(find(name), known, page_size)

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <map>
 
 #include "capi/json_reader.hpp"
 
@@ -67,6 +68,15 @@ std::vector<Step> parse_steps(const json& list, const Plan& plan, const std::str
   return steps;
 }
 
+// Whether there is such a guard.
+bool set_guard(BarrierPlan& plan, const std::string& name, const std::string& state, const std::string& path) {
+  const auto* const guard = std::find_if(guard_list.begin(), guard_list.end(), [&](const Guard& g) { return g.name == name; });
+  if (guard == guard_list.end()) return false;
+  const bool other = named(std::array{guard->normal, guard->other}, state, path) == 1;
+  plan.change(static_cast<GuardId>(guard - guard_list.begin()), other);
+  return true;
+}
+
 }  // namespace
 
 BarrierPlan parse_sites(const json& given) {
@@ -75,11 +85,12 @@ BarrierPlan parse_sites(const json& given) {
   std::vector<bool> seen(all.size());
   for (const auto& [name, strength] : given.items()) {
     const std::string path = "$.sites." + name;
+    const std::string wanted = strength.is_string() ? strength.get<std::string>() : "";
+    if (set_guard(plan, name, wanted, path)) continue;
     std::size_t id = 1;
     while (id < all.size() && all[id].name != name) ++id;
     if (id == all.size()) bad(path, "no such site");
-    const auto s =
-        static_cast<Strength>(named(strength_names, strength.is_string() ? strength.get<std::string>() : "", path));
+    const auto s = static_cast<Strength>(named(strength_names, wanted, path));
     if (!legal(info(all[id].primitive).side, s)) bad(path, "this side of a lock cannot have that strength");
     plan.set(static_cast<SiteId>(id), s);
     seen[id] = true;
@@ -104,6 +115,8 @@ Plan parse_plan(std::string_view text) {
   plan.frames = below(get<std::uint64_t>(j, "frames", "$"), most_frames + 1ull, "$.frames");
   if (plan.frames == 0) bad("$.frames", "0 is out of range");
   plan.barriers = parse_sites(get<json>(j, "sites", "$"));
+  for (const auto& [name, state] : get<std::map<std::string, std::string>>(j, "held_guards", "$"))
+    if (!set_guard(plan.setup_barriers, name, state, "$.held_guards." + name)) bad("$.held_guards." + name, "no such guard");
   std::vector<std::string_view> oracle_names;
   for (const OracleInfo& o : oracles) oracle_names.push_back(o.name);
   for (const auto& name : get<std::vector<std::string>>(j, "oracles", "$"))

@@ -10,7 +10,7 @@ namespace race {
 
 // Throws std::invalid_argument with the path in the document. The harness validates for users; this guards the boundary.
 Plan parse_plan(std::string_view json);
-// Of every site. Throws likewise.
+// Of every site, and of guards. Throws likewise.
 BarrierPlan parse_sites(const nlohmann::json& given);
 
 }  // namespace race

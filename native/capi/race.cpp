@@ -5,6 +5,8 @@
 #include <cstring>
 #include <new>
 #include <nlohmann/json.hpp>
+#include <numeric>
+#include <set>
 #include <stdexcept>
 
 #include "capi/finding_json.hpp"
@@ -79,6 +81,31 @@ char* race_sites(void) {
                       {"protects", s.protects},
                       {"file", "native/" + std::string(s.file)},
                       {"line", s.line}});
+    return copy(list.dump());
+  });
+}
+
+char* race_guards(void) {
+  return guarded(nullptr, nullptr, [] {
+    std::vector<std::size_t> order(race::guard_list.size());
+    std::iota(order.begin(), order.end(), 0);
+    std::sort(order.begin(), order.end(),
+              [](std::size_t a, std::size_t b) { return race::guard_list[a].name < race::guard_list[b].name; });
+    ordered_json list = ordered_json::array();
+    for (const std::size_t number : order) {
+      const race::Guard& g = race::guard_list[number];
+      std::set<std::pair<std::string_view, std::uint32_t>> lines;  // a line of a template is there more than once
+      for (const race::GuardPlace& p : race::guard_places())
+        if (p.guard == number) lines.emplace(p.file, p.line);
+      ordered_json places = ordered_json::array();
+      for (const auto& [file, line] : lines) places.push_back("native/" + std::string(file) + ':' + std::to_string(line));
+      list.push_back({{"name", g.name},
+                      {"normal", g.normal},
+                      {"other", g.other},
+                      {"protects", g.protects},
+                      {"history", g.history},
+                      {"places", places}});
+    }
     return copy(list.dump());
   });
 }

@@ -14,6 +14,9 @@ const char* race_version(void);
 // JSON list of {"name", "primitive", "side", "default", "protects", "file", "line"}, sorted by name.
 char* race_sites(void);
 
+// JSON list of {"name", "normal", "other", "protects", "history", "places": ["FILE:LINE"]}, sorted by name.
+char* race_guards(void);
+
 // JSON list of {"name", "meaning"}.
 char* race_oracles(void);
 

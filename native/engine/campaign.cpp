@@ -40,8 +40,8 @@ Campaign::Campaign(Plan plan)
       strategy_(plan_.seed, measure()) {}
 
 const Extent& Campaign::measure() {
-  // The set-up is no part of the question: it runs with the kernel's own barriers.
-  machine_.plan = BarrierPlan::arm64();
+  // The set-up is no part of the question: it runs with the kernel's own barriers, of the version that the scenario is about.
+  machine_.plan = plan_.setup_barriers;
   machine_.judged = plan_.oracles;
   const Outcome o = prepare();
   machine_.plan = plan_.barriers;

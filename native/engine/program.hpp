@@ -56,6 +56,7 @@ struct Plan {
   std::uint32_t page_size = 4096;
   std::uint32_t frames = 16;
   BarrierPlan barriers;
+  BarrierPlan setup_barriers = BarrierPlan::arm64();  // the kernel's, with the guards that the scenario holds
   std::uint32_t oracles = 0;  // bit (1 << Oracle): enabled
   std::vector<std::string> slots;
   std::vector<Step> setup;

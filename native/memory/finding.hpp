@@ -19,6 +19,7 @@ enum class Oracle : std::uint8_t {
   oops,
   deadlock,
   livelock,
+  counter,
   count
 };
 
@@ -38,6 +39,7 @@ constexpr std::array<OracleInfo, static_cast<std::size_t>(Oracle::count)> oracle
     {"oops", "an access outside any live page or structure"},
     {"deadlock", "every unfinished CPU waits for a store that nobody will make"},
     {"livelock", "the execution exceeded its step limit"},
+    {"counter", "a count that no lock protects is not the sum of what was counted"},
 }};
 
 constexpr const OracleInfo& info(Oracle o) { return oracles[static_cast<std::size_t>(o)]; }

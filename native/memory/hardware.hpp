@@ -252,6 +252,7 @@ struct machine {
 
   static inline constinit BarrierPlan plan{};  // set before threads run, read-only then
   static Strength strength(SiteId site) { return plan[site]; }
+  static bool changed(GuardId guard) { return plan.changed(guard); }
   static void at(SiteId site) { context.site = site; }
   static unsigned cpu() { return context.cpu; }
 

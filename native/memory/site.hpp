@@ -2,12 +2,13 @@
 // Linux 4.8 on arm64 gives it, and the strength that the barrier plan of this run gives it.
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <string_view>
 #include <vector>
 
+#include "memory/fixed_string.hpp"
+#include "memory/guard.hpp"
 #include "memory/order.hpp"
 
 namespace race {
@@ -101,7 +102,7 @@ inline SiteRegistry& sites() {
   return registry;
 }
 
-// A strength for every site; by itself every site is `none`.
+// A strength for every site, and which guards are not as Linux 4.8 has them. By itself every site is `none`, and no guard changed.
 class BarrierPlan {
  public:
   // What Linux 4.8 has on arm64.
@@ -113,23 +114,13 @@ class BarrierPlan {
   }
   Strength operator[](SiteId id) const { return strengths_[id]; }
   void set(SiteId id, Strength s) { strengths_.at(id) = s; }
+  bool changed(GuardId id) const { return changed_[id]; }
+  void change(GuardId id, bool to_other) { changed_.at(id) = to_other; }
 
  private:
   std::array<Strength, 256> strengths_{};
+  std::array<bool, guard_list.size()> changed_{};
 };
-
-// A string as a template argument, so that RACE_SITE can register before main() runs, whether or not its line is reached.
-template <std::size_t N>
-struct FixedString {
-  char text[N]{};
-  constexpr FixedString(const char (&s)[N]) { std::copy_n(s, N, text); }
-  constexpr std::string_view view() const { return {text, N - 1}; }
-};
-
-constexpr std::string_view below_native(std::string_view path) {
-  const auto at = path.rfind("native/");
-  return at == std::string_view::npos ? path : path.substr(at + 7);
-}
 
 template <FixedString Name, Primitive P, FixedString Protects, FixedString File, std::uint32_t Line>
 struct SiteDefinition {

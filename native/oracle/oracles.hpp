@@ -90,11 +90,21 @@ class Oracles final : public zsmalloc::Observer<M> {
     }
   }
 
+  void pages_compacted(std::uint64_t n) override { compacted_ += n; }
+
   // When nothing runs any more and every store has committed. What could not be checked for a fault that nobody looks for is
   // such a fault: the execution was not judged.
   void check_quiescent() {
     const Fault f = quiescence_.check(zspages_);
     if (f.what != nullptr) M::fail(f);
+    const auto counter = zs_.pool()[&zsmalloc::zs_pool<M>::pages_compacted];
+    if (const std::uint64_t counted = M::peek(counter); counted != compacted_)
+      report<M>({.oracle = Oracle::counter,
+                 .what = "pages_compacted differs from the pages that compaction has freed",
+                 .value = counted,
+                 .where = M::address_of(counter),
+                 .kind = ValueKind::number,
+                 .expected = compacted_});
   }
 
   // What set-up left, and back to it for each execution.
@@ -102,11 +112,13 @@ class Oracles final : public zsmalloc::Observer<M> {
     saved_zspages_ = zspages_;
     saved_first_ = first_;
     saved_bits_ = bits_;
+    saved_compacted_ = compacted_;
   }
   void restore() {
     zspages_ = saved_zspages_;
     first_ = saved_first_;
     bits_ = saved_bits_;
+    compacted_ = saved_compacted_;
     for (Changed& c : changed_) c.count = 0;
   }
 
@@ -141,6 +153,7 @@ class Oracles final : public zsmalloc::Observer<M> {
   std::vector<std::uint64_t> zspages_, saved_zspages_;
   std::vector<Bits> first_, saved_first_;  // by zspage: where its allocated bits begin
   std::vector<std::uint64_t> bits_, saved_bits_;
+  std::uint64_t compacted_ = 0, saved_compacted_ = 0;  // pages
 };
 
 }  // namespace race::oracle

@@ -37,7 +37,7 @@ auto Zsmalloc<M>::isolate_zspage(Class c, bool source) -> Zspage {
 // From `index` on, the handle of an allocated object that starts in the page, pinned; or 0. index is left at the object.
 template <class M>
 auto Zsmalloc<M>::find_allocated_object(Class c, Page p, std::uint32_t& index) -> u64 {
-  const u32 first = p[&kernel::page<M>::units].load();
+  const u32 first = first_object_offset(c, p);
   for (u32 at = first + index * c.size; M::known(at) < pages_.page_size(); at = at + c.size, ++index) {
     const u64 head = obj_to_head(c, p, at);
     if ((head & obj_allocated_tag) == 0u) continue;
@@ -93,10 +93,21 @@ bool Zsmalloc<M>::migrate_zspage(Class c, CompactControl& cc) {
     const u64 to = obj_malloc(c, destination, handle);
     zs_object_copy(c, to, from);
     ++cc.index;
-    record_obj(handle, to | handle_pin_bit);  // keeps the pin
+    record_obj(handle, RACE_CHANGED(M, "migrate_zspage.keep-pin") ? to : to | handle_pin_bit);
     unpin_tag(handle, RACE_SITE("migrate_zspage.unpin", bit_spin_unlock, "the object's bytes at their new place"));
     obj_free(c, from);
   }
+}
+
+// The counter is the pool's, the lock that is held the class's.
+template <class M>
+void Zsmalloc<M>::count_compacted(std::uint64_t n) {
+  const auto compacted = pool_[&zs_pool<M>::pages_compacted];
+  if (RACE_CHANGED(M, "__zs_compact.count-pages"))
+    compacted.fetch_add(n, Order::plain);
+  else
+    compacted.write_once(compacted.read_once() + n);
+  if (observer != nullptr) observer->pages_compacted(n);
 }
 
 template <class M>
@@ -122,8 +133,7 @@ void Zsmalloc<M>::compact_class(Class c) {
     if (!destination) break;
     if (emptied) {
       free_zspage(c, source);
-      const auto compacted = pool_[&zs_pool<M>::pages_compacted];
-      compacted.write_once(compacted.read_once() + c.pages);
+      count_compacted(c.pages);
     }
     unlock_class(c, RACE_SITE("__zs_compact.class.unlock-resched", spin_unlock, "everything of the class"));
     M::relax();  // cond_resched: while pins are busy this loop is waiting for their holders

@@ -32,6 +32,10 @@ struct SizeClassGeometry {
     const std::uint32_t into = k * page_size % size;
     return into == 0 ? 0 : size - into;
   }
+  // That rule. Its author's version 6 had the first product rounded down to whole objects.
+  std::uint32_t first_object_offset_v7(std::uint32_t k, std::uint32_t page_size) const {
+    return k == 0 ? 0 : (objects * size * k / pages + size) % page_size;
+  }
 };
 
 class Geometry {

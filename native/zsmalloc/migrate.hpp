@@ -52,7 +52,7 @@ auto Zsmalloc<M>::zs_page_migrate(Page fresh, Page old) -> MigrateResult {
   lock_class(c, RACE_SITE("zs_page_migrate.class.lock", spin_lock, "headers and links in the page, inuse, the chain"));
   MigrateResult result = MigrateResult::busy;
   if (M::known(z[&zspage<M>::inuse].load()) != 0) {
-    const u32 first = old[&kernel::page<M>::units].load();
+    const u32 first = first_object_offset(c, old);
     const Words from = pages_.page_address(old);
     result = MigrateResult::success;
     // Where headers are read from at the end: the old page's memory, which the caller's reference keeps alive.

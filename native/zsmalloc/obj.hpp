@@ -109,6 +109,15 @@ void Zsmalloc<M>::obj_free(Class c, u64 obj) {
   if (observer != nullptr) observer->object_freed(z, c.index, M::known(at.index));
 }
 
+// Where the first object that starts in the page does.
+template <class M>
+auto Zsmalloc<M>::first_object_offset(Class c, Page p) const -> u32 {
+  if (!RACE_CHANGED(M, "get_first_obj_offset.rule")) return p[&kernel::page<M>::units].load();
+  std::uint32_t k = 0;
+  for (Page at = get_zspage(p)[&zspage<M>::first_page].load(); at != p; ++k) at = next_page_or_oops(get_zspage(p), at);
+  return c.first_object_offset_v7(k, pages_.page_size());
+}
+
 // The header of the object that starts at this offset of the page.
 template <class M>
 auto Zsmalloc<M>::obj_to_head(Class c, Page p, u32 offset) const -> u64 {

@@ -18,6 +18,7 @@ class Observer {
   virtual void object_freed(ZspagePtr, std::uint32_t /*slot*/, std::uint32_t /*object*/) {}
   virtual void zspage_created(ZspagePtr, std::uint32_t /*slot*/) {}
   virtual void zspage_freed(ZspagePtr) {}
+  virtual void pages_compacted(std::uint64_t /*n*/) {}
 };
 
 }  // namespace race::zsmalloc

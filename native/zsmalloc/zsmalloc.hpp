@@ -111,6 +111,7 @@ class Zsmalloc {
   std::uint32_t offset_in_page(Class c, u32 index) const {
     return static_cast<std::uint32_t>(std::uint64_t{c.size} * M::known(index) & (pages_.page_size() - 1));
   }
+  u32 first_object_offset(Class c, Page p) const;
   u64 obj_to_head(Class c, Page p, u32 offset) const;
   Zspage get_zspage(Page p) const;
   Page get_next_page(Page p) const;
@@ -172,6 +173,7 @@ class Zsmalloc {
     Page destination;
   };
   void compact_class(Class c);
+  void count_compacted(std::uint64_t n);
   Zspage isolate_zspage(Class c, bool source);
   bool migrate_zspage(Class c, CompactControl& cc);
   u64 find_allocated_object(Class c, Page p, std::uint32_t& index);

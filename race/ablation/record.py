@@ -44,7 +44,7 @@ def plan_text(strengths: Mapping[str, str], sites: Sequence[Site], held: Mapping
     shortest: list[str] | None = None
     for preset in ("on", "off"):
         given: Strengths = {**{site.name: PRESETS[preset](site) for site in sites}, **held}
-        changed = [f"{name}={strength}" for name, strength in sorted(strengths.items()) if given[name] != strength]
+        changed = [f"{name}={strength}" for name, strength in sorted(strengths.items()) if given.get(name) != strength]
         if shortest is None or len(changed) + 1 < len(shortest):
             shortest = [preset, *changed]
     return ",".join(shortest or [])

@@ -26,9 +26,9 @@ from race.scenario.native_plan import native_plan
 def main(options: argparse.Namespace, command: list[str]) -> int:
     catalog = native.catalog()
     scenario = load(find(options.scenario), catalog, options.page_size)
-    base = resolve(options.barriers, catalog.sites, scenario.held)
+    base = resolve(options.barriers, catalog.sites, scenario.held, catalog.guards)
     # A site that the plan gives another strength is asked about: the scenario does not hold it here.
-    held = {name: strength for name, strength in scenario.held.items() if base[name] == strength}
+    held = {name: strength for name, strength in scenario.held.items() if base.get(name) == strength}
     asked = Asked(
         command=command,
         scenario=scenario,
@@ -49,7 +49,7 @@ def main(options: argparse.Namespace, command: list[str]) -> int:
     with interrupts() as stop, LocalPool(asked.jobs) as pool, progress(output.Screen(stderr=True)) as update:
         deadline = None if options.seconds is None else began + options.seconds
         bench = Bench(engine_plan, pool, stop, deadline, update)
-        off = {**dict.fromkeys(base, "none"), **held}
+        off = {**base, **{site.name: "none" for site in catalog.sites}, **held}
         study = Study(bench, base, off, catalog.sites, held, options.executions)
         interrupted = False
         try:

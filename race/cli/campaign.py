@@ -65,12 +65,12 @@ def _plans(options: argparse.Namespace, scenario: Scenario, catalog: native.Cata
     if options.verb == "run":
         wanted = [options.barriers]
     else:
-        wanted = options.barriers or scenario.tables.compare or ["off", "on"]
+        wanted = options.barriers or scenario.compare
     plans: dict[str, Strengths] = {}
     for text in wanted:
         if text in plans:
             raise InputError(f'barrier plan "{text}" is given twice')
-        plans[text] = resolve(text, catalog.sites, scenario.held)
+        plans[text] = resolve(text, catalog.sites, scenario.held, catalog.guards)
     return plans
 
 

@@ -37,7 +37,7 @@ def _run(argv: list[str]) -> int:
     if options is None:
         return 0
     match options.verb:
-        case "list" | "sites":
+        case "list" | "sites" | "guards":
             from race.cli import listing
 
             with output.writing_to(sys.stdout):

@@ -1,4 +1,4 @@
-"""`race list` and `race sites`."""
+"""`race list`, `race sites` and `race guards`."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ PIPE_WIDTH = 1000
 
 
 def main(options: argparse.Namespace) -> None:
+    catalog = native.catalog()
     if options.verb == "list":
         _show(_scenarios())
     elif options.json:
-        sites = msgspec.json.encode(native.catalog().sites)
-        sys.stdout.write(msgspec.json.format(sites, indent=2).decode() + "\n")
+        entries = msgspec.json.encode(catalog.sites if options.verb == "sites" else catalog.guards)
+        sys.stdout.write(msgspec.json.format(entries, indent=2).decode() + "\n")
     else:
-        _show(_sites())
+        _show(_sites() if options.verb == "sites" else _guards())
 
 
 def _show(table: Table) -> None:
@@ -56,4 +57,12 @@ def _sites() -> Table:
     for site in native.catalog().sites:
         where = f"{site.file}:{site.line}"
         table.add_row(*map(Text, (site.name, site.primitive, site.side, site.default, where, site.protects)))
+    return table
+
+
+def _guards() -> Table:
+    table = _table("guard", "4.8", "other", "where", "protects", "history")
+    for guard in native.catalog().guards:
+        where = ", ".join(guard.places)
+        table.add_row(*map(Text, (guard.name, guard.normal, guard.other, where, guard.protects, guard.history)))
     return table

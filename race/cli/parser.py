@@ -21,6 +21,7 @@ VERBS = {
     "replay": "one execution again, from its token or from a saved result, shrunk to what is necessary",
     "litmus": "litmus tests: small AArch64 programs and the final states that they can end in",
     "sites": "the ordering sites of the allocator",
+    "guards": "the steps of the code that a barrier plan can have otherwise than Linux 4.8",
     "report": "a saved result again, in another form",
 }
 EXIT_STATUS = (
@@ -30,8 +31,9 @@ EXIT_STATUS = (
 
 PLAN = (
     f"PLAN: {'; '.join(f'{preset}, {meaning}' for preset, meaning in PRESET_MEANINGS.items())}. Sites that a scenario "
-    "holds stay as it holds them. Overrides by site or glob may follow, such as on,zs_malloc.class.lock=none; "
-    "`race sites` lists the sites."
+    "holds stay as it holds them. Overrides by name or glob may follow, of ordering sites, such as "
+    "on,zs_malloc.class.lock=none, and of guards, such as on,migrate_zspage.keep-pin=off; `race sites` and `race guards` "
+    "list them."
 )
 
 EPILOGS = {
@@ -133,6 +135,7 @@ def _build() -> tuple[_Parser, dict[str, _Parser]]:
     _add_replay_options(verbs["replay"])
     _add_litmus_options(verbs["litmus"])
     verbs["sites"].add_argument("--json", action="store_true", help="as JSON instead of a table")
+    verbs["guards"].add_argument("--json", action="store_true", help="as JSON instead of a table")
     report = verbs["report"]
     report.add_argument("file", metavar="FILE.json", help="what --json wrote")
     _add_report_outputs(report)

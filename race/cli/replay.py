@@ -28,7 +28,7 @@ def main(options: argparse.Namespace) -> int:
     subject = replay.subject(token.decode(given), catalog, options.scenario or file)
     changed = None
     if options.barriers is not None:
-        changed = resolve(options.barriers, catalog.sites, subject.scenario.held)
+        changed = resolve(options.barriers, catalog.sites, subject.scenario.held, catalog.guards)
     files = [name for name in (options.json, options.litmus) if name is not None]
     output.check(files)
     with interrupts() as stop, _progress() as progress:

@@ -48,6 +48,7 @@ class Decoded:
     tables: ScenarioFile
     objects: dict[str, ObjectKind]
     sites: dict[str, str]
+    guards: dict[str, str]
 
 
 class Problem(Exception):  # noqa: N818 - becomes an InputError once the file's name is known
@@ -74,6 +75,7 @@ def decode(source: bytes, shown: str) -> Decoded:
             tables=tables,
             objects=_convert_each(tables.objects, ObjectKind, "$.objects"),
             sites=_convert_each(tables.sites, str, "$.sites"),
+            guards=_convert_each(tables.guards, str, "$.guards"),
         )
     except Problem as problem:
         raise InputError(f"{shown}: {problem}") from None
@@ -102,7 +104,7 @@ def _check_text(document: dict[str, Any]) -> None:
 
 
 def _check_characters(text: str, path: str) -> None:
-    several_lines = path == "$.description"
+    several_lines = path == "$.description" or path.startswith("$.bug.")
     if bad := CONTROL.search(re.sub(r"[\n\t]", "", text) if several_lines else text):
         what = "only newlines and tabs are allowed" if several_lines else "it must be plain text on one line"
         raise Problem(path, f"control character {visible(bad[0])}; {what}")

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from race.errors import InputError
 from race.names import advice
-from race.native import Site
+from race.native import Guard, Site
 from race.plan import Strengths, is_weakened, resolve
 from race.scenario.decode import Problem
-from race.scenario.format import Expect
+from race.scenario.format import SHOWN_UNDER, Expect, Model, ScenarioFile
 
+MODELS: tuple[Model, ...] = ("armv8", "tso", "sc")
 ANY = "any"  # in a list of oracles that must fire: whichever
 
 
@@ -27,26 +28,45 @@ class Expected:
     weakened: bool  # some site is weaker than the kernel has it
 
 
+def claims(tables: ScenarioFile) -> list[tuple[str, Expect]]:
+    """What the file expects, with the path where it says so: its [[expect]] blocks, and what its [bug] table means."""
+    blocks = [(f"$.expect[{i}]", block) for i, block in enumerate(tables.expect)]
+    bug = tables.bug
+    if bug is None:
+        return blocks
+    shown = list(SHOWN_UNDER[bug.kind])
+    hidden = [model for model in MODELS if model not in shown]
+    if bool(shown) != bool(bug.find):
+        mend = "name the oracles that it must give" if shown else "nothing can be found of a bug that is not shown"
+        raise Problem("$.bug.find", f"{mend}, or change the kind")
+    if shown:
+        blocks.append(("$.bug.fault", Expect(plan=bug.fault, models=shown, find=bug.find)))
+    if hidden:
+        blocks.append(("$.bug.fault", Expect(plan=bug.fault, models=hidden, clean=True)))
+    blocks.append(("$.bug.right", Expect(plan=bug.right, clean=True)))
+    return blocks
+
+
 def resolve_expectations(
-    blocks: Sequence[Expect],
+    blocks: Sequence[tuple[str, Expect]],
     sites: Sequence[Site],
+    guards: Sequence[Guard],
     held: Mapping[str, str],
     known: Sequence[str],
     enabled: Sequence[str],
 ) -> list[Expected]:
     """`known` are all oracles' names, `enabled` those that the scenario runs with."""
     expected: list[Expected] = []
-    for i, block in enumerate(blocks):
-        path = f"$.expect[{i}]"
+    for path, block in blocks:
         _check_claims(block, path, known, enabled)
         try:
-            strengths = resolve(block.plan, sites, held)
+            strengths = resolve(block.plan, sites, held, guards)
         except InputError as error:
-            raise Problem(f"{path}.plan", str(error)) from None
+            raise Problem(path if path.startswith("$.bug") else f"{path}.plan", str(error)) from None
         for earlier, other in enumerate(expected):
             both = [model for model in block.models if model in other.models]
             if both and other.strengths == strengths:
-                raise Problem(path, f'expect[{earlier}] speaks of plan "{block.plan}" under model {both[0]} already')
+                raise Problem(path, f'{blocks[earlier][0].removeprefix("$.")} speaks of plan "{block.plan}" under model {both[0]} already')
         find = (ANY,) if block.find_any else tuple(block.find)
         expected.append(
             Expected(

@@ -160,17 +160,44 @@ class Expect(Table):
     note: str = ""
 
 
+Kind = Literal["sequential", "interleaving", "needs-tso", "needs-armv8", "not-shown"]
+SHOWN_UNDER: dict[Kind, tuple[Model, ...]] = {
+    "sequential": ("sc", "tso", "armv8"),
+    "interleaving": ("sc", "tso", "armv8"),
+    "needs-tso": ("tso", "armv8"),
+    "needs-armv8": ("armv8",),
+    "not-shown": (),
+}
+
+
+class Bug(Table, kw_only=True):
+    """A known bug: where it stands, and the plans that bring it back and mend it. `race suite` runs it."""
+
+    id: Text
+    kind: Kind  # what it takes to see it; sequential: not even a second CPU
+    reported_by: Text
+    symptom: Text
+    fix: Text
+    interleaving: Text  # as a picture of two columns
+    simplified: str = ""  # what the kernel did otherwise
+    fault: Text  # the plan that brings it back
+    right: Text  # the plan with the fix
+    find: list[str] = []  # what the fault must give under the models that show it
+
+
 class ScenarioFile(Table, kw_only=True):
     title: Text
     description: str = ""
     date: datetime.date | None = None
     reference: str = ""
     pool: Pool = msgspec.field(default_factory=Pool)
-    # The names in these two tables are the author's: their entries are converted one by one, so that errors show them.
+    # The names in these tables are the author's: their entries are converted one by one, so that errors show them.
     objects: dict[str, Any]
     sites: dict[str, Any] = {}
+    guards: dict[str, Any] = {}
     setup: list[AnyStep] = []
     threads: Annotated[list[Thread], Meta(min_length=1, max_length=MAX_THREADS)]
     oracles: Oracles | None = None
     compare: list[str] = []  # the plans of `race compare`; empty: off and on
     expect: list[Expect] = []
+    bug: Bug | None = None

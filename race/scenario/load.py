@@ -11,11 +11,11 @@ import race
 from race.errors import InputError
 from race.names import advice
 from race.native import Catalog
-from race.plan import Strengths, resolve, resolve_held
+from race.plan import Strengths, resolve, resolve_held, resolve_held_guards
 from race.scenario import sizes
 from race.scenario.check import check
-from race.scenario.decode import Problem, decode
-from race.scenario.expect import Expected, resolve_expectations
+from race.scenario.decode import Decoded, Problem, decode
+from race.scenario.expect import Expected, claims, resolve_expectations
 from race.scenario.format import ScenarioFile
 from race.scenario.sizes import Size
 
@@ -40,9 +40,15 @@ class Scenario:
     page_size: int
     sizes: dict[str, Size]  # by the name of the object
     slots: list[str]
-    held: Strengths
+    held: Strengths  # sites and guards that are so in every plan that does not name them
     oracles: list[str]  # enabled
     expected: list[Expected]
+
+    @property
+    def compare(self) -> list[str]:
+        """The plans of `race compare`."""
+        bug = self.tables.bug
+        return self.tables.compare or ([bug.fault, bug.right] if bug is not None else ["off", "on"])
 
     def expectation(self, strengths: Strengths, model: str) -> Expected | None:
         """What it expects of a plan. Plans are the same if they give every site the same strength, however written."""
@@ -62,14 +68,20 @@ def shipped_folder() -> Path:
 
 
 def shipped() -> dict[str, Path]:
-    return {path.stem: path for path in sorted(shipped_folder().glob("*" + SUFFIX), key=lambda path: path.stem)}
+    """By name, which is the file's without its folder."""
+    return {path.stem: path for path in sorted(shipped_folder().rglob("*" + SUFFIX), key=lambda path: path.stem)}
+
+
+def shown(path: Path) -> str:
+    """What messages and results call a shipped scenario."""
+    return f"scenarios/{path.relative_to(shipped_folder()).as_posix()}"
 
 
 def find(wanted: str) -> Source:
     """By name among the shipped ones, or by path."""
     known = shipped()
     if wanted in known:
-        return read(known[wanted], f"scenarios/{wanted}{SUFFIX}")
+        return read(known[wanted], shown(known[wanted]))
     if "/" in wanted or wanted.endswith(SUFFIX) or os.path.isfile(wanted):  # noqa: PTH113 - no error for a long name
         return read(Path(wanted), wanted)
     raise InputError(f'unknown scenario "{wanted}"{advice(wanted, known, "`race list` lists them; a path works too")}')
@@ -92,9 +104,11 @@ def load(source: Source, catalog: Catalog, page_size: int | None = None) -> Scen
         sized = sizes.resolve(decoded.objects, catalog.geometry(wanted), wanted)
         slots = check(tables, sized)
         enabled = _enabled(tables, catalog)
-        held = _held(decoded.sites, catalog)
+        held = _held(decoded, catalog)
         _check_compare(tables.compare, catalog, held)
-        expected = resolve_expectations(tables.expect, catalog.sites, held, catalog.oracle_names, enabled)
+        expected = resolve_expectations(
+            claims(tables), catalog.sites, catalog.guards, held, catalog.oracle_names, enabled
+        )
     except Problem as problem:
         raise InputError(f"{source.shown}: {problem}") from None
     return Scenario(source, tables, wanted, sized, slots, held, enabled, expected)
@@ -112,17 +126,21 @@ def _enabled(tables: ScenarioFile, catalog: Catalog) -> list[str]:
     return [name for name in known if name in tables.oracles.enabled]
 
 
-def _held(wanted: dict[str, str], catalog: Catalog) -> Strengths:
+def _held(decoded: Decoded, catalog: Catalog) -> Strengths:
     try:
-        return resolve_held(wanted, catalog.sites)
+        sites = resolve_held(decoded.sites, catalog.sites)
     except InputError as error:
         raise Problem("$.sites", str(error)) from None
+    try:
+        return {**sites, **resolve_held_guards(decoded.guards, catalog.guards)}
+    except InputError as error:
+        raise Problem("$.guards", str(error)) from None
 
 
 def _check_compare(plans: list[str], catalog: Catalog, held: Strengths) -> None:
     for i, plan in enumerate(plans):
         try:
-            resolve(plan, catalog.sites, held)
+            resolve(plan, catalog.sites, held, catalog.guards)
         except InputError as error:
             raise Problem(f"$.compare[{i}]", str(error)) from None
         if plan in plans[:i]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from race.plan import guards_of
 from race.scenario.format import AnyStep
 from race.scenario.load import Scenario
 
@@ -25,6 +26,7 @@ def native_plan(scenario: Scenario, strengths: Mapping[str, str], *, model: str,
             "page_size": scenario.page_size,
             "frames": scenario.tables.pool.frames,
             "sites": strengths,
+            "held_guards": guards_of(scenario.held),  # the set-up has them too
             "oracles": scenario.oracles,
             "slots": scenario.slots,
             "setup": [_step(step, scenario, numbers) for step in scenario.tables.setup],

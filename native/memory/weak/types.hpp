@@ -340,6 +340,7 @@ struct machine {
       current->trace->crossed(current->current(), site);
     return current->plan[site];
   }
+  static bool changed(GuardId guard) { return current->plan.changed(guard); }
   static void at(SiteId site) { current->cpu(current->current()).site = site; }
   static unsigned cpu() { return current->current(); }
 
