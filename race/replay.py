@@ -167,6 +167,7 @@ def _explained(
         end=found.steps[-1].step if found.steps else 0,
         model=subject.token.model,
         sites=catalog.sites,
+        guards=catalog.guards,
         strengths=subject.strengths,
         held=subject.scenario.held,
     )

@@ -134,3 +134,12 @@ def test_each_strength_is_what_the_primitives_do() -> None:
         for kind, strength in itertools.product(("store" if side == "unlock" else "load", "atomic"), strengths):
             code = " ;\n ".join(instructions(kind, side, strength, "W0", "W1", "X2"))
             read.read(f"AArch64 t\n{{ 0:X2=x; }}\n P0 ;\n {code} ;\nexists (0:X1=0)\n", "t")
+
+
+def test_a_guard_is_what_mends_it(run_race: RunRace, tmp_path: Path) -> None:
+    guard = "get_first_obj_offset.rule"
+    options = ("a7-v7-first-object-offset", "--barriers", f"on,{guard}=v7", "--executions", "10", "--model", "sc")
+    why = explained(findings(run_race, tmp_path / "r.json", *options)[0])
+    assert f"With the same choices and {guard}=4.8, as Linux 4.8 has it, it does not happen." in why.sentence
+    assert [(change.site, change.before, change.after) for change in why.changes] == [(guard, "v7", "4.8")]
+    assert why.litmus == ""

@@ -128,9 +128,12 @@ class View:
         if not why.changes:
             return
         yield ""
-        yield "What forbids it" + (", together" if len(why.changes) > 1 else "")
+        restored = why.changes[0].side is None  # a guard
+        yield ("What mends it" if restored else "What forbids it") + (", together" if len(why.changes) > 1 else "")
         for change in why.changes:
             yield from (f"  {line}" for line in diff(change))
+        if restored:
+            return
         yield ""
         yield "With --litmus FILE it becomes a litmus test that is Sometimes; with --barriers as well, Never under"
         yield f"  {','.join([self._subject.token.plan, *(f'{c.site}={c.after}' for c in why.changes)])}"

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from race.native import Campaign, Side, Site
+from race.native import Campaign, Guard, Side, Site
 from race.plan import Strengths
 from race.why import cycle as cycles
 from race.why import sentence
@@ -16,14 +16,14 @@ from race.why.export import TooLargeError, litmus, sides
 
 
 class Change(msgspec.Struct, kw_only=True, frozen=True):
-    """One site made stronger."""
+    """One site made stronger, or one guard as Linux 4.8 has it."""
 
-    site: str
-    primitive: str
-    file: str  # below native/
+    site: str  # or guard
+    primitive: str  # of a guard: "guard"
+    file: str
     line: int
-    side: Side
-    before: str  # its strength
+    side: Side | None  # None: it is a guard
+    before: str  # its strength, or state
     after: str
     kernel: str  # what Linux 4.8 has there on arm64
 
@@ -46,13 +46,22 @@ def explain(
     end: int,  # the last step
     model: str,
     sites: Sequence[Site],
+    guards: Sequence[Guard],
     strengths: Strengths,
     held: Mapping[str, str],
 ) -> Explanation:
     cycle = cycles.decode(campaign.cycle(deviations))
     happened = sentence.what_happened(cycle, end)
     if not cycle:
-        return Explanation(name=name, sentence=happened, cycle=cycle)
+        mend = [
+            g for g in guards if g.name in strengths and not _still(campaign, deviations, _without(strengths, g), found)
+        ]
+        return Explanation(
+            name=name,
+            sentence=" ".join([happened, *(sentence.what_mends(guard.name, guard.normal) for guard in mend)]),
+            cycle=cycle,
+            changes=[_restored(guard) for guard in mend],
+        )
     try:
         test = litmus(cycle, name, sides(sites), strengths)
         change = weakest_change(Question(cycle, sites, model), cycle, sites, strengths, held)
@@ -74,6 +83,24 @@ def _still(campaign: Campaign, deviations: bytes, strengths: Strengths, found: t
     again = msgspec.json.decode(campaign.replay(deviations, msgspec.json.encode(strengths)))
     finding = again["finding"]
     return finding is not None and (finding["oracle"], finding.get("value", "")) == found
+
+
+def _without(strengths: Strengths, guard: Guard) -> Strengths:
+    return {name: value for name, value in strengths.items() if name != guard.name}
+
+
+def _restored(guard: Guard) -> Change:
+    file, _, line = guard.places[0].rpartition(":")
+    return Change(
+        site=guard.name,
+        primitive="guard",
+        file=file,
+        line=int(line),
+        side=None,
+        before=guard.other,
+        after=guard.normal,
+        kernel=guard.normal,
+    )
 
 
 def _change(site: Site, strengths: Strengths, change: Strengths) -> Change:

@@ -89,6 +89,10 @@ def what_forbids(change: Strengths, alone: Sequence[str]) -> str:
     return text
 
 
+def what_mends(guard: str, state: str) -> str:
+    return f"With the same choices and {guard}={state}, as Linux 4.8 has it, it does not happen."
+
+
 def _named(change: Strengths) -> str:
     return _and([f"{strength} at {site}" for site, strength in change.items()])
 
