@@ -6,7 +6,7 @@ import argparse
 import datetime
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from race import host, native, output
 from race.ablation.bench import ENOUGH, Bench, Ended
@@ -76,13 +76,24 @@ def _check(plan: bytes, scenario: Scenario) -> None:
 
 def wanted(options: argparse.Namespace) -> dict[str, str]:
     """The files that the user asked for, by format."""
-    files = {name: getattr(options, name, None) for name in ("json", "markdown")}
+    files = {name: getattr(options, name, None) for name in ("json", "markdown", "html")}
     return {name: file for name, file in files.items() if file is not None}
 
 
 def write(document: Ablation, files: dict[str, str]) -> None:
+    drawn: dict[str, Callable[[], bytes]] = {
+        "json": lambda: encode(document),
+        "markdown": lambda: report.render_markdown(document).encode(),
+        "html": lambda: _html(document),
+    }
     for name, file in files.items():
-        output.write(file, encode(document) if name == "json" else report.render_markdown(document).encode())
+        output.write(file, drawn[name]())
+
+
+def _html(document: Ablation) -> bytes:
+    from race.report import html  # not before it is wanted: it takes as long to import as all the rest
+
+    return html.render_ablation(document).encode()
 
 
 def show(document: Ablation, files: dict[str, str]) -> None:

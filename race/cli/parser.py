@@ -237,7 +237,7 @@ def _add_ablate_options(verb: argparse.ArgumentParser) -> None:
         "--seconds", metavar="S", type=values.seconds, help="time in all; what is not reached is untested"
     )
     verb.add_argument("--json", metavar="FILE", help="write the ablation document there (- is standard output)")
-    verb.add_argument("--markdown", metavar="FILE", help="write a report in Markdown there")
+    _add_documents(verb)
 
 
 def _add_replay_options(verb: argparse.ArgumentParser) -> None:
@@ -290,5 +290,10 @@ def _add_litmus_options(verb: argparse.ArgumentParser) -> None:
 
 
 def _add_report_outputs(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("--markdown", metavar="FILE", help="write a report in Markdown there")
+    _add_documents(verb)
     verb.add_argument("--junit", metavar="FILE", help="write a report in JUnit's XML there")
+
+
+def _add_documents(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--markdown", metavar="FILE", help="write a report in Markdown there")
+    verb.add_argument("--html", metavar="FILE", help="write a report as one HTML file there, with pictures")

@@ -97,8 +97,8 @@ class View:
     def _minimised(self, small: replay.Minimised) -> Iterator[str]:
         yield ""
         yield f"Shrunk, in {small.executions:,} executions"
-        yield f"  from {_size(small.before)}"
-        yield f"  to   {_size(small)}"
+        yield f"  from {words.size(small.before)}"
+        yield f"  to   {words.size(small)}"
         if not small.complete:
             yield "  The limit came first: there may be a smaller one."
         if small.needed:
@@ -226,15 +226,6 @@ def _smallest(outcome: replay.Outcome) -> Found | None:
 def _steps_of(outcome: replay.Outcome) -> Sequence[Step]:
     found = _smallest(outcome) or outcome.replayed.finding
     return found.steps if found is not None else outcome.replayed.steps
-
-
-def _size(size: replay.Size) -> str:
-    def count(number: int, one: str, many: str) -> str:
-        return f"{number:,} {one if number == 1 else many}"
-
-    reorderings = count(size.reorderings, "reordering", "reorderings")
-    switches = count(size.switches, "context switch", "context switches")
-    return f"{reorderings}, {switches} and {count(size.deviations, 'deviation', 'deviations')}"
 
 
 def _size_of(size: replay.Size) -> dict[str, int]:

@@ -27,9 +27,10 @@ def picture(steps: Sequence[Step], width: int = WIDTH) -> list[str]:
     heads = {starts[column[cpu]]: names[cpu][: room[column[cpu]]] for cpu in cpus}
     lines = [_place(heads, "step"), _place({start: "-" * len(name) for start, name in heads.items()}, "-----")]
     running: int | None = None
+    unseen = not_yet_visible(shown)
     for step in shown:
         at = column[step.cpu]
-        text = _text(step)
+        text = _text(step, unseen.get(step.step))
         if step.kind != "commit":  # which happens by itself, whoever runs
             if running not in (None, step.cpu):
                 lines.append("")
@@ -39,6 +40,19 @@ def picture(steps: Sequence[Step], width: int = WIDTH) -> list[str]:
             lines.append(_place({starts[at]: line}, head))
             head = ""
     return lines
+
+
+def not_yet_visible(steps: Sequence[Step]) -> dict[int, Step]:
+    """Of reads that come while another CPU holds a store to the same word back: that store, by the read's number."""
+    unseen: dict[int, Step] = {}
+    for i, read in enumerate(steps):
+        if read.kind not in ("load", "atomic") or read.stale or read.forwarded:
+            continue
+        for store in steps[:i]:
+            pending = store.held and (store.done == 0 or store.done > read.step)
+            if pending and store.cpu != read.cpu and store.place == read.place:
+                unseen[read.step] = store
+    return unseen
 
 
 def _columns(count: int, width: int) -> tuple[list[int], list[int]]:
@@ -58,40 +72,49 @@ def _place(texts: dict[int, str], head: str) -> str:
     return line.rstrip()
 
 
-def _text(step: Step) -> str:
+def _text(step: Step, unseen: Step | None) -> str:
     """What happens, then who does it."""
     where = f" in {step.function}" if step.function else ""
     if step.site:
         where += f" @ {step.site}" + (f" ({step.strength})" if step.strength else "")
-    return _event(step) + where
+    what, mark = event(step, unseen)
+    if mark:
+        what = f"[{mark}] {what}" if step.kind == "commit" else f"{what} [{mark}]"
+    return what + where
 
 
-def _event(step: Step) -> str:
+def event(step: Step, unseen: Step | None = None) -> tuple[str, str]:
+    """What happens, and what is out of order about it. `unseen`: a store that it comes too early to see."""
+    early = f"#{unseen.step} NOT YET VISIBLE" if unseen is not None else ""
     match step.kind:
         case "load" if step.stale:
             writer = f" by {step.writer} at #{step.writer_step}" if step.writer else ""
             seen = f", visible from #{step.writer_done}" if step.writer_done else ""
-            return f"load {step.place} = {step.value} [NOT CURRENT: newest is {step.newest}, stored{writer}{seen}]"
+            return _read(step), f"NOT CURRENT: newest is {step.newest}, stored{writer}{seen}"
         case "load" if step.issued:
-            return f"load {step.place} = {step.value} [LATE: issued at #{step.issued}]"
+            return _read(step), f"LATE: issued at #{step.issued}" + (f"; {early}" if early else "")
         case "load":
-            return f"load {step.place} = {step.value}" + (" (its own held store)" if step.forwarded else "")
+            return _read(step) + (" (its own held store)" if step.forwarded else ""), early
         case "late":
-            return f"issue an access to {step.place} [LATE: {_when(step.done, 'performed')}]"
+            return f"issue an access to {step.place}", f"LATE: {_when(step.done, 'performed')}"
         case "store" | "atomic" if step.held:
-            return f"{_written(step)} [HELD: {_when(step.done, 'committed')}]"
+            return _written(step), f"HELD: {_when(step.done, 'committed')}"
         case "atomic" if step.issued:
-            return f"{_written(step)} [LATE: issued at #{step.issued}]"
+            return _written(step), f"LATE: issued at #{step.issued}"
         case "commit":
-            return f"[COMMIT of #{step.issued}] {step.place} = {step.value}"
+            return f"{step.place} = {step.value}", f"COMMIT of #{step.issued}"
         case "fence":
-            return step.value
+            return step.value, ""
         case "waits":
-            return f"waits for {step.place}"
+            return f"waits for {step.place}", ""
         case "found":
-            return f"FOUND {step.place}" + (f": {step.value}" if step.value else "")
+            return f"FOUND {step.place}" + (f": {step.value}" if step.value else ""), ""
         case _:
-            return _written(step)
+            return _written(step), early if step.kind == "atomic" else ""
+
+
+def _read(step: Step) -> str:
+    return f"load {step.place} = {step.value}"
 
 
 def _written(step: Step) -> str:

@@ -6,6 +6,7 @@ import math
 import shlex
 from collections.abc import Iterable, Sequence
 
+from race.replay import Size
 from race.results import Arm, Difference, Document, Expectation, Finding, Interval
 from race.stats import CONFIDENCE
 
@@ -262,6 +263,17 @@ def more_findings(arm: Arm, shown: Sequence[Finding]) -> str | None:
     return f"and {count(more)} more" if shown and more > 0 else None
 
 
+def size(of: Size) -> str:
+    """Of an execution: what is out of order about it."""
+
+    def amount(number: int, one: str, many: str) -> str:
+        return f"{count(number)} {one if number == 1 else many}"
+
+    reorderings = amount(of.reorderings, "reordering", "reorderings")
+    switches = amount(of.switches, "context switch", "context switches")
+    return f"{reorderings}, {switches} and {amount(of.deviations, 'deviation', 'deviations')}"
+
+
 def _has_option(command: Iterable[str], option: str) -> bool:
     return any(part == option or part.startswith(option + "=") for part in command)
 
@@ -273,12 +285,14 @@ def replay_commands(document: Document) -> list[tuple[str, str]]:
         for finding in shown_findings(arm):
             if finding.oracle in commands or not 0 < len(finding.token) <= LONGEST_TOKEN:
                 continue
-            options = []
-            if document.scenario.file in document.command:
-                options = ["--scenario", document.scenario.file]
             what = f"the first {finding.oracle} of plan {arm.plan}, step by step:"
-            commands[finding.oracle] = (what, shlex.join(["race", "replay", finding.token, *options]))
+            commands[finding.oracle] = (what, replay_command(document, finding.token))
     return list(commands.values())
+
+
+def replay_command(document: Document, token: str) -> str:
+    named = ["--scenario", document.scenario.file] if document.scenario.file in document.command else []
+    return shlex.join(["race", "replay", token, *named])
 
 
 def finding_command(document: Document, arm: Arm) -> str | None:
