@@ -42,6 +42,7 @@ std::uint32_t Zsmalloc<M>::dec_isolated(Zspage z) {
             .where = M::address_of(z[&zspage<M>::meta])},
            z);
   set_field(z, Meta::isolated_shift, Meta::isolated_mask, count - 1);
+  if (count == 1) count_isolated_zspage(false);
   return (count - 1) & Meta::isolated_mask;
 }
 
@@ -98,7 +99,7 @@ Fullness Zsmalloc<M>::fix_fullness_group(Class c, Zspage z) {
   const u32 old = stored_fullness(z);
   const Fullness now = get_fullness_group(c, z);
   if (M::known(old) == now) return now;
-  if (isolated(z) == 0) {
+  if (RACE_CHANGED(M, "zs_page_isolate.off-list") || isolated(z) == 0) {
     remove_zspage(c, z, old);
     insert_zspage(c, z, now);
   }
