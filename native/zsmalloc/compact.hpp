@@ -145,7 +145,8 @@ void Zsmalloc<M>::compact_class(Class c) {
                                                                   "where the objects of the source have gone"));
     if (destination) putback_zspage(c, destination);
     const bool emptied = putback_zspage(c, source) == zs_empty;
-    if (!destination) break;
+    // Without pins to be busy with there is no point in trying again.
+    if (!destination || (!emptied && RACE_CHANGED(M, "zs_map_object.hold-pin"))) break;
     if (emptied) {
       free_zspage(c, source);
       count_compacted(c.pages);

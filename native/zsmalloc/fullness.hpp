@@ -42,7 +42,6 @@ std::uint32_t Zsmalloc<M>::dec_isolated(Zspage z) {
             .where = M::address_of(z[&zspage<M>::meta])},
            z);
   set_field(z, Meta::isolated_shift, Meta::isolated_mask, count - 1);
-  if (count == 1) count_isolated_zspage(false);
   return (count - 1) & Meta::isolated_mask;
 }
 

@@ -109,9 +109,10 @@ auto Zsmalloc<M>::zs_page_migrate(Page fresh, Page old) -> MigrateResult {
       pages_.get_page(fresh);
       if (RACE_CHANGED(M, "zs_page_isolate.off-list")) {
         if (!RACE_CHANGED(M, "zs_page_isolate.class-lock")) dec_isolated(z);
-      } else if (dec_isolated(z) == 0 && putback_zspage(c, z) == zs_empty &&
-                 !RACE_CHANGED(M, "zs_page_migrate.free-empty")) {
-        kick_deferred_free();
+      } else if (dec_isolated(z) == 0) {
+        const Fullness f = putback_zspage(c, z);
+        if (f == zs_empty && !RACE_CHANGED(M, "zs_page_migrate.free-empty")) kick_deferred_free();
+        count_isolated_zspage(false);
       }
       reset_page(old);
       pages_.put_page(old,
@@ -151,8 +152,10 @@ void Zsmalloc<M>::zs_page_putback(Page p) {
   }
   lock_class(c, RACE_SITE("zs_page_putback.class.lock", spin_lock, "inuse, fullness lists, the isolated count"));
   // The page is locked, so an empty zspage cannot be freed here.
-  if (dec_isolated(z) == 0 && !RACE_CHANGED(M, "zs_page_isolate.off-list") && putback_zspage(c, z) == zs_empty)
-    kick_deferred_free();
+  if (dec_isolated(z) == 0 && !RACE_CHANGED(M, "zs_page_isolate.off-list")) {
+    if (putback_zspage(c, z) == zs_empty) kick_deferred_free();
+    count_isolated_zspage(false);
+  }
   unlock_class(c, RACE_SITE("zs_page_putback.class.unlock", spin_unlock, "fullness lists, the isolated count"));
 }
 

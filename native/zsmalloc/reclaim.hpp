@@ -31,9 +31,9 @@ void Zsmalloc<M>::defer_free(Class c, Zspage z, u64 obj, u64 handle) {
   }
   kernel::read_unlock<M>(z[&zspage<M>::lock],
                          RACE_SITE("zs_free.zspage.read_unlock-deferred", read_unlock, "nothing: only reads"));
-  unlock_class(c, RACE_SITE("zs_free.class.unlock-deferred", spin_unlock, "the deferred handle"));
   if (!by_handle)
     unpin_tag(handle, RACE_SITE("zs_free.unpin-deferred", bit_spin_unlock, "nothing: the object is free"));
+  unlock_class(c, RACE_SITE("zs_free.class.unlock-deferred", spin_unlock, "the deferred handle"));
 }
 
 // Takes a zspage of the class that serves such objects and calls evict(handle) for each of them, without locks.
@@ -61,14 +61,14 @@ void Zsmalloc<M>::zs_reclaim_page(std::uint32_t size, Evict evict) {
         visit(obj_to_head(c, p, at), location_to_obj(c, p, number++));
   };
   each_header([&](u64 head, u64) {
-    if ((head & obj_allocated_tag) != 0u) evict(M::known(head & ~obj_allocated_tag));
+    if ((head & obj_deferred_tag) == obj_allocated_tag) evict(M::known(head & ~obj_allocated_tag));
   });
 
   lock_class(c, RACE_SITE("zs_reclaim_page.class.relock", spin_lock, "what was freed meanwhile"));
   set_field(z, Meta::reclaim_shift, Meta::reclaim_mask, 0);
   if (!RACE_CHANGED(M, "zs_free.defer"))
     each_header([&](u64 head, u64 obj) {
-      if ((head & obj_allocated_tag) != 0u || (head & obj_deferred_tag) == 0u) return;
+      if ((head & obj_deferred_tag) != obj_deferred_tag) return;
       obj_free(c, obj);
       M::release(ptr<handle_word<M>>::from_address(head & ~obj_deferred_tag));
     });

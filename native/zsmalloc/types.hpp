@@ -24,7 +24,7 @@ struct Meta {
 };
 
 constexpr std::uint64_t obj_allocated_tag = 1;  // in an object's header: handle | tag; clear in a free object's link
-constexpr std::uint64_t obj_deferred_tag = 2;   // 6.2: in a freed object's header: the handle that reclaim has still
+constexpr std::uint64_t obj_deferred_tag = 3;   // 6.2: the object is freed, but reclaim may still have its handle
 constexpr std::uint64_t handle_pin_bit = 1;     // in the word that a handle names
 constexpr unsigned obj_tag_bits = 1;
 

@@ -155,7 +155,7 @@ class Zsmalloc {
   }
   Fullness get_fullness_group(Class c, Zspage z) const;
   static std::uint32_t isolated(Zspage z);
-  std::uint32_t dec_isolated(Zspage z);
+  static std::uint32_t dec_isolated(Zspage z);
   static bool on_list(Zspage z) { return !kernel::list_empty<M>(z[&zspage<M>::list]); }
   auto fullness_list(Class c, u32 f) const {
     return c.shared[&size_class<M>::fullness_list] + M::template cast<std::uint64_t>(f);
