@@ -38,6 +38,9 @@ Step parse_step(const json& j, const Plan& plan, const std::string& path, bool i
       s.slot = slot();
       s.page = below(get<std::uint64_t>(j, "page", path), 4, path + ".page");
       break;
+    case Op::lock:
+    case Op::unlock: s.lock = below(get<std::uint64_t>(j, "lock", path), plan.locks, path + ".lock"); break;
+    case Op::reclaim: s.size = size(get<std::uint64_t>(j, "size", path)); break;
     case Op::random: {
       if (inner) bad(path, "random within random");
       s.count = below(get<std::uint64_t>(j, "count", path), 1u << 20, path + ".count");
@@ -48,7 +51,8 @@ Step parse_step(const json& j, const Plan& plan, const std::string& path, bool i
       const json mix = get<json>(j, "mix", path);
       for (const auto& [name, weight] : mix.items()) {
         const Op op = static_cast<Op>(named(op_names, name, path + ".mix"));
-        if (op == Op::random || op == Op::migrate || op == Op::isolate_putback)
+        if (op == Op::random || op == Op::migrate || op == Op::isolate_putback || op == Op::lock || op == Op::unlock ||
+            op == Op::reclaim || op == Op::destroy)
           bad(path + ".mix", "cannot mix in " + name);
         if (!weight.is_number_unsigned()) bad(path + ".mix." + name, "has the wrong type");
         s.mix.insert(s.mix.end(), below(weight.get<std::uint64_t>(), 1001, path + ".mix." + name), op);
@@ -123,13 +127,17 @@ Plan parse_plan(std::string_view text) {
     plan.oracles |= 1u << named(oracle_names, name, "$.oracles");
   plan.slots = get<std::vector<std::string>>(j, "slots", "$");
   if (plan.slots.size() > most_slots) bad("$.slots", "at most 4096");
+  plan.locks = below(get<std::uint64_t>(j, "locks", "$"), most_slots, "$.locks");
   plan.setup = parse_steps(get<json>(j, "setup", "$"), plan, "$.setup");
   const json threads = get<json>(j, "threads", "$");
   if (!threads.is_array() || threads.empty() || threads.size() > 14) bad("$.threads", "1 to 14 threads");
   for (std::size_t i = 0; i < threads.size(); ++i) {
     const std::string path = "$.threads[" + std::to_string(i) + ']';
     plan.threads.push_back({get<std::string>(threads[i], "name", path),
-                            parse_steps(get<json>(threads[i], "steps", path), plan, path + ".steps")});
+                            parse_steps(get<json>(threads[i], "steps", path), plan, path + ".steps"),
+                            get<std::int32_t>(threads[i], "shares_cpu_with", path)});
+    if (plan.threads.back().shares_cpu_with >= static_cast<std::int32_t>(threads.size()))
+      bad(path + ".shares_cpu_with", "no such thread");
   }
   plan.max_findings = get<std::uint32_t>(j, "max_findings", "$");
   plan.max_traces = get<std::uint32_t>(j, "max_traces", "$");

@@ -17,10 +17,29 @@ class Client {
   using Page = typename Zsmalloc::Page;
   // chance(n): a number below n, for the scenario's random operations.
   Client(Zsmalloc& zs, const Plan& plan, std::function<std::uint32_t(std::uint32_t)> chance)
-      : zs_(zs), chance_(std::move(chance)), slots_(plan.slots.size()), zspages_(plan.slots.size()) {}
+      : zs_(zs), plan_(plan), chance_(std::move(chance)), slots_(plan.slots.size()), zspages_(plan.slots.size()) {}
 
   void run(const std::vector<Step>& steps) {
     for (const Step& s : steps) run(s);
+  }
+
+  // After the set-up: what the threads need besides.
+  void prepare() {
+    if (plan_.locks != 0) locks_ = M::template allocate_array<kernel::spinlock<M>>("client lock", plan_.locks);
+    if (plan_.has(Op::destroy)) zs_.prepare_teardown();
+    if (plan_.has(Op::reclaim)) zs_.prepare_reclaim();
+    for (const ThreadProgram& t : plan_.threads)
+      if (t.shares_cpu_with >= 0 && !ended_)
+        ended_ = M::template allocate_array<Flag>("ended", plan_.threads.size());
+    if (ended_)
+      zs_.on_resched = [this] {
+        const std::int32_t other = plan_.threads[M::cpu()].shares_cpu_with;
+        if (other >= 0) ended_[static_cast<std::uint64_t>(other)].await([](auto v) { return v != 0u; }, Order::acquire);
+      };
+  }
+  void run_thread(unsigned n) {
+    run(plan_.threads[n].steps);
+    if (ended_) ended_[std::uint64_t{n}].store(1u, Order::release);
   }
 
   // After the set-up: from here `migrate` finds the zspage of a slot even when its object has gone.
@@ -54,8 +73,19 @@ class Client {
       case Op::isolate_putback: return isolate_and_put_back(page_of(s.slot, s.page));
       case Op::migrate_any: return migrate(any_movable_page());
       case Op::compact: zs_.zs_compact(); return;
-      case Op::can_compact: zs_.zs_can_compact(); return;
+      case Op::can_compact: return can_compact();
       case Op::total_pages: zs_.zs_get_total_pages(); return;
+      case Op::lock:
+        return kernel::spin_lock<M>(locks_ + std::uint64_t{s.lock}, RACE_SITE("client.lock", spin_lock, "what the client guards"));
+      case Op::unlock:
+        return kernel::spin_unlock<M>(locks_ + std::uint64_t{s.lock},
+                                      RACE_SITE("client.unlock", spin_unlock, "what the client guards"));
+      case Op::reclaim:
+        return zs_.zs_reclaim_page(s.size, [&](std::uint64_t handle) {
+          zs_.zs_map_object(handle, zsmalloc::MapMode::read_only);
+          zs_.zs_unmap_object(handle);
+        });
+      case Op::destroy: zs_.zs_destroy_pool(); return;
       case Op::random:
         for (std::uint32_t i = 0; i < s.count; ++i) run_one_of(s);
         return;
@@ -78,6 +108,16 @@ class Client {
       if (op == Op::allocate) one.size = s.sizes[chance_(static_cast<std::uint32_t>(s.sizes.size()))];
     }
     run(one);
+  }
+
+  // The shrinker takes what it is told.
+  void can_compact() {
+    const std::uint64_t pages = zs_.zs_can_compact();
+    if (pages > zs_.pages().frames())
+      report<M>({.oracle = Oracle::counter,
+                 .what = "zs_can_compact counts more pages than there are",
+                 .value = pages,
+                 .kind = ValueKind::number});
   }
 
   void allocate(std::uint32_t slot, std::uint32_t size) {
@@ -156,7 +196,11 @@ class Client {
       if (movable(f) && k-- == 0) return zs_.pages().frame(f);
   }
 
+  using Flag = typename M::template shared<std::uint32_t>;
   Zsmalloc& zs_;
+  const Plan& plan_;
+  typename M::template ptr<kernel::spinlock<M>> locks_ = nullptr;
+  typename M::template ptr<Flag> ended_ = nullptr;  // by thread; where one has its CPU when another has ended
   std::function<std::uint32_t(std::uint32_t)> chance_;
   std::vector<Slot> slots_, saved_;
   std::vector<std::uint64_t> zspages_;

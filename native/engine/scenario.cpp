@@ -10,6 +10,7 @@ void Scenario::set_up() {
       *zs_, plan_, [](std::uint32_t n) { return weak::current->chooser.choose(Choice::client, n); });
   client_->run(plan_.setup);
   if (M::peek(zs_->work_pending()) != 0) zs_->async_free_zspage();
+  client_->prepare();
   client_->save();
   oracles_->save();
   pages_->save();
@@ -23,7 +24,7 @@ void Scenario::begin(weak::Machine& machine) {
 }
 
 void Scenario::thread(unsigned cpu) {
-  if (cpu < plan_.threads.size()) return client_->run(plan_.threads[cpu].steps);
+  if (cpu < plan_.threads.size()) return client_->run_thread(cpu);
   for (;;) zs_->async_free_zspage();
 }
 

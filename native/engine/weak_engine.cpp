@@ -178,6 +178,8 @@ Outcome WeakEngine::execute() {
     if (machine_.cpu(n).daemon) continue;
     machine_.enter(n);
     machine_.fault = {Oracle::deadlock, "waits for a store that nobody will make", 0, -1, 0, machine_.waits_for(n)};
+    if (sites()[machine_.cpu(n).site].primitive == Primitive::wait_event)
+      machine_.fault = {Oracle::lost_wakeup, "sleeps, and nobody will wake it", 0, -1, 0, machine_.waits_for(n)};
     machine_.reason = Leave::failed;
     return outcome();
   }

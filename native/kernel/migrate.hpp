@@ -28,12 +28,19 @@ bool isolate_movable_page(PageAllocator<M>& pages, Owner& owner, PagePtr<M> p) {
   return isolated;
 }
 
+// Has its owner freed it since it was isolated?
+template <class M>
+bool page_was_freed(PagePtr<M> p) {
+  if (RACE_CHANGED(M, "reset_page.clear-movable")) return !test_page_flag<M>(p, pg_isolated);
+  return !page_movable<M>(p);
+}
+
 // Gives an isolated page back to its owner: the end of a failed migration.
 template <class M, class Owner>
 void putback_movable_page(PageAllocator<M>& pages, Owner& owner, PagePtr<M> p) {
   typename M::function here{"putback_movable_page"};
   lock_page<M>(p, RACE_SITE("putback_movable_page.page.lock", page_lock, "the movable mark"));
-  if (page_movable<M>(p)) owner.page_putback(p);
+  if (!page_was_freed<M>(p)) owner.page_putback(p);
   clear_page_flags<M>(p, pg_isolated);
   unlock_page<M>(p, RACE_SITE("putback_movable_page.page.unlock", page_unlock, "the isolated mark"));
   pages.put_page(p, RACE_SITE("putback_movable_page.put_page", ref_put, "the page until it is freed"));
@@ -52,8 +59,7 @@ MigrateResult unmap_and_move(PageAllocator<M>& pages, Owner& owner, PagePtr<M> p
   lock_page<M>(
       p, RACE_SITE("unmap_and_move.page.lock", page_lock, "the movable mark, and the page's place in its zspage"));
   lock_page<M>(fresh, RACE_SITE("unmap_and_move.newpage.lock", page_lock, "the new page"));
-  // A page that stopped being movable was freed by its owner meanwhile: nothing is left to move.
-  if (page_movable<M>(p)) result = owner.page_migrate(fresh, p);
+  if (!page_was_freed<M>(p)) result = owner.page_migrate(fresh, p);
   if (result == MigrateResult::success) clear_page_flags<M>(p, pg_isolated);
   unlock_page<M>(fresh, RACE_SITE("unmap_and_move.newpage.unlock", page_unlock, "the new page's place in the zspage"));
   unlock_page<M>(p, RACE_SITE("unmap_and_move.page.unlock", page_unlock, "the isolated mark"));

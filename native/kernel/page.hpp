@@ -56,6 +56,11 @@ void unlock_page(PagePtr<M> p, SiteId site) {
   bit_spin_unlock<M>(p[&page<M>::flags], pg_locked, site, "unlock_page of a page that is not locked");
 }
 
+template <class M>
+void wait_on_page_locked(PagePtr<M> p) {
+  p[&page<M>::flags].await([](auto v) { return (v & pg_locked) == 0u; }, Order::plain);
+}
+
 // __PageMovable stays set when __ClearPageMovable has taken the owner away; PageMovable asks for both.
 template <class M>
 bool page_has_movable_mark(PagePtr<M> p) {

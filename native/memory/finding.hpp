@@ -20,6 +20,9 @@ enum class Oracle : std::uint8_t {
   deadlock,
   livelock,
   counter,
+  isolated_twice,
+  use_after_destroy,
+  lost_wakeup,
   count
 };
 
@@ -40,6 +43,9 @@ constexpr std::array<OracleInfo, static_cast<std::size_t>(Oracle::count)> oracle
     {"deadlock", "every unfinished CPU waits for a store that nobody will make"},
     {"livelock", "the execution exceeded its step limit"},
     {"counter", "a count that no lock protects is not the sum of what was counted"},
+    {"isolated-twice", "a page was isolated whose isolation is not over"},
+    {"use-after-destroy", "the pool was used, or something of it was left, when it had been destroyed"},
+    {"lost-wakeup", "a CPU sleeps for good: what it waits for has happened, and nobody wakes it"},
 }};
 
 constexpr const OracleInfo& info(Oracle o) { return oracles[static_cast<std::size_t>(o)]; }

@@ -33,6 +33,8 @@ enum class Primitive : std::uint8_t {
   ref_get,          // get_page_unless_zero: atomic_add_unless
   ref_put,          // put_page: atomic_dec_and_test
   work_queue,       // schedule_work: test_and_set_bit on the pending bit
+  store_mb,         // a store, then smp_mb
+  wait_event,       // prepare_to_wait: the state, then smp_mb; then it sleeps
   work_take,        // the worker takes the item: clears the pending bit before it runs the function
   count
 };
@@ -57,6 +59,8 @@ constexpr std::array<PrimitiveInfo, static_cast<std::size_t>(Primitive::count)> 
     {"ref_get", Side::lock, Strength::full},
     {"ref_put", Side::unlock, Strength::full},
     {"work_queue", Side::unlock, Strength::full},
+    {"store_mb", Side::unlock, Strength::full},
+    {"wait_event", Side::lock, Strength::full},
     {"work_take", Side::lock, Strength::full},
 }};
 

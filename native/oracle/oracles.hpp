@@ -15,6 +15,7 @@ class Oracles final : public zsmalloc::Observer<M> {
  public:
   using Zs = zsmalloc::Zsmalloc<M>;
   using Zspage = typename Zs::Zspage;
+  using Page = typename Zs::Page;
   using ZspageType = zsmalloc::zspage<M>;
 
   explicit Oracles(Zs& zs) : zs_(zs), quiescence_(zs) { zs.observer = this; }
@@ -90,11 +91,31 @@ class Oracles final : public zsmalloc::Observer<M> {
     }
   }
 
+  void page_isolated(Page p) override {
+    const std::uint64_t address = M::known(p.address());
+    if (std::find(isolated_.begin(), isolated_.end(), address) != isolated_.end())
+      report<M>({.oracle = Oracle::isolated_twice,
+                 .what = "a page is isolated that is isolated already",
+                 .where = M::address_of(p[&kernel::page<M>::private_data])});
+    isolated_.push_back(address);
+  }
+  void page_isolation_over(Page p) override { std::erase(isolated_, M::known(p.address())); }
+  void pool_destroyed() override { destroyed_ = true; }
+  void pool_used(const char* what) override {
+    if (destroyed_) report<M>({.oracle = Oracle::use_after_destroy, .what = what});
+  }
   void pages_compacted(std::uint64_t n) override { compacted_ += n; }
 
   // When nothing runs any more and every store has committed. What could not be checked for a fault that nobody looks for is
   // such a fault: the execution was not judged.
   void check_quiescent() {
+    if (destroyed_) {
+      if (!zspages_.empty())
+        report<M>({.oracle = Oracle::use_after_destroy,
+                   .what = "a zspage was left when the pool was destroyed: its pages are lost",
+                   .zspage = zspages_.front()});
+      return;
+    }
     const Fault f = quiescence_.check(zspages_);
     if (f.what != nullptr) M::fail(f);
     const auto counter = zs_.pool()[&zsmalloc::zs_pool<M>::pages_compacted];
@@ -119,6 +140,8 @@ class Oracles final : public zsmalloc::Observer<M> {
     first_ = saved_first_;
     bits_ = saved_bits_;
     compacted_ = saved_compacted_;
+    isolated_.clear();
+    destroyed_ = false;
     for (Changed& c : changed_) c.count = 0;
   }
 
@@ -153,6 +176,8 @@ class Oracles final : public zsmalloc::Observer<M> {
   std::vector<std::uint64_t> zspages_, saved_zspages_;
   std::vector<Bits> first_, saved_first_;  // by zspage: where its allocated bits begin
   std::vector<std::uint64_t> bits_, saved_bits_;
+  std::vector<std::uint64_t> isolated_;  // pages
+  bool destroyed_ = false;
   std::uint64_t compacted_ = 0, saved_compacted_ = 0;  // pages
 };
 

@@ -317,7 +317,7 @@ class Quiescence {
         Fault elsewhere = f;
         elsewhere.oracle = Oracle::stale_page;
         elsewhere.what = "an object's handle leads to another place";
-        elsewhere.expected = M::known(zs_.location_to_obj(home, object));
+        elsewhere.expected = M::known(zs_.location_to_obj(zs_.class_of_slot(c.index), home, object));
         if (!passes(elsewhere, c, z)) return false;
       }
     }

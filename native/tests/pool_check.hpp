@@ -165,7 +165,7 @@ class PoolCheck {
         continue;
       }
       const Page home = chain_[object * c.size / view_.page_size()];
-      const std::uint64_t obj = M::known(zs_.location_to_obj(home, object));
+      const std::uint64_t obj = M::known(zs_.location_to_obj(zs_.class_of_slot(c.index), home, object));
       if (View::word(handle) != obj)
         wrong(c, "the handle of object ", object, " holds ", View::word(handle), ", not ", obj);
     }

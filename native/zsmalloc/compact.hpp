@@ -9,7 +9,7 @@ template <class M>
 std::uint64_t Zsmalloc<M>::can_compact(Class c) const {
   const std::uint64_t allocated = M::known(stat(c, obj_allocated).read_once());
   const std::uint64_t used = M::known(stat(c, obj_used).read_once());
-  if (allocated <= used) return 0;  // read without the lock, the two need not fit each other
+  if (allocated <= used && !RACE_CHANGED(M, "zs_can_compact.check")) return 0;  // read without the lock, the two need not fit each other
   return (allocated - used) / c.objects * c.pages;
 }
 
@@ -84,6 +84,11 @@ bool Zsmalloc<M>::migrate_zspage(Class c, CompactControl& cc) {
       cc.index = 0;
       continue;
     }
+    if (RACE_CHANGED(M, "migrate_zspage.keep-class-lock")) {
+      unlock_class(c, RACE_SITE("migrate_zspage.class.unlock", spin_unlock, "everything of the class"));
+      cond_resched();
+      lock_class(c, RACE_SITE("migrate_zspage.class.relock", spin_lock, "everything of the class"));
+    }
     const Zspage destination = get_zspage(cc.destination);
     if (M::known(destination[&zspage<M>::inuse].load()) == c.objects) {
       unpin_tag(handle, RACE_SITE("migrate_zspage.unpin-full", bit_spin_unlock, "nothing: the object stays"));
@@ -93,8 +98,10 @@ bool Zsmalloc<M>::migrate_zspage(Class c, CompactControl& cc) {
     const u64 to = obj_malloc(c, destination, handle);
     zs_object_copy(c, to, from);
     ++cc.index;
-    record_obj(handle, RACE_CHANGED(M, "migrate_zspage.keep-pin") ? to : to | handle_pin_bit);
-    unpin_tag(handle, RACE_SITE("migrate_zspage.unpin", bit_spin_unlock, "the object's bytes at their new place"));
+    const bool by_store = RACE_CHANGED(M, "migrate_zspage.give-pin");
+    record_obj(handle, by_store || RACE_CHANGED(M, "migrate_zspage.keep-pin") ? to : to | handle_pin_bit);
+    if (!by_store)
+      unpin_tag(handle, RACE_SITE("migrate_zspage.unpin", bit_spin_unlock, "the object's bytes at their new place"));
     obj_free(c, from);
   }
 }
@@ -114,13 +121,18 @@ template <class M>
 void Zsmalloc<M>::compact_class(Class c) {
   typename M::function here{"__zs_compact"};
   lock_class(c, RACE_SITE("__zs_compact.class.lock", spin_lock, "everything of the class"));
+  const bool write_locks = RACE_CHANGED(M, "zs_map_object.hold-pin") && !RACE_CHANGED(M, "migrate_zspage.write-lock");
+  Zspage stale = nullptr;  // a source that was put back, where the code does not forget it
   for (;;) {
     const Zspage source = isolate_zspage(c, true);
-    if (!source) break;
-    if (can_compact(c) == 0) {
-      putback_zspage(c, source);
+    if (!source || can_compact(c) == 0) {
+      if (source) putback_zspage(c, source);
+      if (stale) putback_zspage(c, stale);
       break;
     }
+    if (write_locks)
+      kernel::write_lock<M>(source[&zspage<M>::lock],
+                            RACE_SITE("__zs_compact.zspage.write_lock", write_lock, "what mappers of the source wrote"));
     CompactControl cc{source[&zspage<M>::first_page].load(), 0, nullptr};
     Zspage destination = nullptr;
     while ((destination = isolate_zspage(c, false))) {
@@ -128,15 +140,20 @@ void Zsmalloc<M>::compact_class(Class c) {
       if (migrate_zspage(c, cc)) break;
       putback_zspage(c, destination);  // full: the next one
     }
+    if (write_locks)
+      kernel::write_unlock<M>(source[&zspage<M>::lock], RACE_SITE("__zs_compact.zspage.write_unlock", write_unlock,
+                                                                  "where the objects of the source have gone"));
     if (destination) putback_zspage(c, destination);
     const bool emptied = putback_zspage(c, source) == zs_empty;
-    if (!destination) break;
+    // Without pins to be busy with there is no point in trying again.
+    if (!destination || (!emptied && RACE_CHANGED(M, "zs_map_object.hold-pin"))) break;
     if (emptied) {
       free_zspage(c, source);
       count_compacted(c.pages);
     }
+    stale = !emptied && RACE_CHANGED(M, "__zs_compact.clear-source") ? source : Zspage(nullptr);
     unlock_class(c, RACE_SITE("__zs_compact.class.unlock-resched", spin_unlock, "everything of the class"));
-    M::relax();  // cond_resched: while pins are busy this loop is waiting for their holders
+    cond_resched();  // while pins are busy this loop is waiting for their holders
     lock_class(c, RACE_SITE("__zs_compact.class.relock", spin_lock, "everything of the class"));
   }
   unlock_class(c, RACE_SITE("__zs_compact.class.unlock", spin_unlock, "everything of the class"));

@@ -98,7 +98,7 @@ Fullness Zsmalloc<M>::fix_fullness_group(Class c, Zspage z) {
   const u32 old = stored_fullness(z);
   const Fullness now = get_fullness_group(c, z);
   if (M::known(old) == now) return now;
-  if (isolated(z) == 0) {
+  if (RACE_CHANGED(M, "zs_page_isolate.off-list") || isolated(z) == 0) {
     remove_zspage(c, z, old);
     insert_zspage(c, z, now);
   }

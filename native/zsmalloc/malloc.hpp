@@ -33,12 +33,13 @@ auto Zsmalloc<M>::zs_malloc(std::uint32_t size) -> u64 {
   const u64 obj = obj_malloc(c, z, handle);
   const Fullness f = get_fullness_group(c, z);
   insert_zspage(c, z, f);
-  set_field(z, Meta::class_shift, Meta::class_mask, c.index);
+  set_field(z, Meta::class_shift, Meta::class_mask,
+            RACE_CHANGED(M, "zspage.class-bits") ? c.index % (geometry_.slots() - 1) : c.index);
   set_field(z, Meta::fullness_shift, Meta::fullness_mask, f);
   record_obj(handle, obj);
   pool_[&zs_pool<M>::pages_allocated].fetch_add(c.pages, Order::plain);
   stat_add(c, obj_allocated, c.objects);
-  set_zspage_movable(z);
+  if (!RACE_CHANGED(M, "zs_malloc.movable-last")) set_zspage_movable(z);
   unlock_class(
       c, RACE_SITE("zs_malloc.class.reunlock", spin_unlock, "the new zspage: its list, pages, links and headers"));
   return handle;

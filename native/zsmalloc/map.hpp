@@ -34,8 +34,11 @@ auto Zsmalloc<M>::zs_map_object(u64 handle, MapMode mode) -> Mapping {
   pin_tag(handle, RACE_SITE("zs_map_object.pin", bit_spin_lock, "where the object is, and its bytes after compaction"));
   const Location at = obj_to_location(handle_to_obj(handle));
   const Zspage z = get_zspage(at.page);
-  kernel::read_lock<M>(z[&zspage<M>::lock], RACE_SITE("zs_map_object.zspage.read_lock", read_lock,
-                                                      "the object's bytes and the second page of a straddler"));
+  if (!RACE_CHANGED(M, "zs_map_object.read-lock"))
+    kernel::read_lock<M>(z[&zspage<M>::lock], RACE_SITE("zs_map_object.zspage.read_lock", read_lock,
+                                                        "the object's bytes and the second page of a straddler"));
+  if (RACE_CHANGED(M, "zs_map_object.hold-pin"))
+    unpin_tag(handle, RACE_SITE("zs_map_object.unpin", bit_spin_unlock, "nothing: zspage->lock is held"));
   Class c = class_of(z);
   const std::uint32_t offset = offset_in_page(c, at.index);
   MapArea& area = areas_[M::cpu()];
@@ -57,10 +60,12 @@ void Zsmalloc<M>::zs_unmap_object(u64 handle) {
   const MapArea& area = areas_[M::cpu()];
   if (offset + c.size > pages_.page_size() && area.mode != MapMode::read_only)
     copy_object(c, at.page, offset, area.buffer, 1, false);
-  kernel::read_unlock<M>(z[&zspage<M>::lock], RACE_SITE("zs_unmap_object.zspage.read_unlock", read_unlock,
-                                                        "the object's bytes, for the migration that copies them"));
-  unpin_tag(handle, RACE_SITE("zs_unmap_object.unpin", bit_spin_unlock,
-                              "the object's bytes, for the compaction or the CPU that has the object next"));
+  if (!RACE_CHANGED(M, "zs_map_object.read-lock"))
+    kernel::read_unlock<M>(z[&zspage<M>::lock], RACE_SITE("zs_unmap_object.zspage.read_unlock", read_unlock,
+                                                          "the object's bytes, for the migration that copies them"));
+  if (!RACE_CHANGED(M, "zs_map_object.hold-pin"))
+    unpin_tag(handle, RACE_SITE("zs_unmap_object.unpin", bit_spin_unlock,
+                                "the object's bytes, for the compaction or the CPU that has the object next"));
 }
 
 }  // namespace race::zsmalloc

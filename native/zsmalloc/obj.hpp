@@ -5,17 +5,31 @@
 
 namespace race::zsmalloc {
 
+// Bits that number the object in its zspage. Where the class is named too, its slot stands above them.
 template <class M>
-auto Zsmalloc<M>::location_to_obj(Page p, u32 index) const -> u64 {
-  const u64 mask = (std::uint64_t{1} << geometry_.index_bits()) - 1;
-  return ((pages_.page_to_pfn(p) << geometry_.index_bits()) | (M::template cast<std::uint64_t>(index) & mask))
+unsigned Zsmalloc<M>::number_bits() const {
+  return RACE_CHANGED(M, "zs_free.hold-pin") ? geometry_.index_bits() - class_bits : geometry_.index_bits();
+}
+
+template <class M>
+auto Zsmalloc<M>::location_to_obj(Class c, Page p, u32 index) const -> u64 {
+  const u64 mask = (std::uint64_t{1} << number_bits()) - 1;
+  const std::uint64_t slot = RACE_CHANGED(M, "zs_free.hold-pin") ? std::uint64_t{c.index} << number_bits() : 0;
+  return ((pages_.page_to_pfn(p) << geometry_.index_bits()) | slot | (M::template cast<std::uint64_t>(index) & mask))
          << obj_tag_bits;
+}
+
+// The class that an object's word names.
+template <class M>
+auto Zsmalloc<M>::class_in(u64 obj) const -> ClassInfo {
+  const std::uint64_t slot = M::known(obj) >> obj_tag_bits >> number_bits() & ((1u << class_bits) - 1);
+  return class_info(geometry_.at_slot(static_cast<std::uint32_t>(slot)));
 }
 
 template <class M>
 auto Zsmalloc<M>::obj_to_location(u64 obj) const -> Location {
   const u64 untagged = obj >> obj_tag_bits;
-  const std::uint64_t mask = (std::uint64_t{1} << geometry_.index_bits()) - 1;
+  const std::uint64_t mask = (std::uint64_t{1} << number_bits()) - 1;
   return {pages_.pfn_to_page(untagged >> geometry_.index_bits()), M::template cast<std::uint32_t>(untagged & mask)};
 }
 
@@ -89,7 +103,7 @@ auto Zsmalloc<M>::obj_malloc(Class c, Zspage z, u64 handle) -> u64 {
   inuse.store(inuse.load() + 1u);
   stat_add(c, obj_used, 1);
   if (observer != nullptr) observer->object_allocated(z, c.index, M::known(index), M::known(handle));
-  return location_to_obj(p, index);
+  return location_to_obj(c, p, index);
 }
 
 // Puts an object back at the head. Under the class lock.

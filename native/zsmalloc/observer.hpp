@@ -8,6 +8,7 @@ namespace race::zsmalloc {
 template <class M>
 class Observer {
  public:
+  using PagePtr = kernel::PagePtr<M>;
   using ZspagePtr = typename M::template ptr<zspage<M>>;
   virtual ~Observer() = default;
   // `slot` is the slot number of the size class.
@@ -18,6 +19,10 @@ class Observer {
   virtual void object_freed(ZspagePtr, std::uint32_t /*slot*/, std::uint32_t /*object*/) {}
   virtual void zspage_created(ZspagePtr, std::uint32_t /*slot*/) {}
   virtual void zspage_freed(ZspagePtr) {}
+  virtual void page_isolated(PagePtr) {}  // before it is
+  virtual void page_isolation_over(PagePtr) {}
+  virtual void pool_destroyed() {}
+  virtual void pool_used(const char* /*what*/) {}
   virtual void pages_compacted(std::uint64_t /*n*/) {}
 };
 

@@ -4,10 +4,12 @@
 // Lock order: page locks > pin > zspage->lock > class lock. Under a class lock, pins and page locks are only tried.
 #pragma once
 
+#include <functional>
 #include <vector>
 
 #include "kernel/migrate.hpp"
 #include "kernel/page_allocator.hpp"
+#include "kernel/wait.hpp"
 #include "zsmalloc/geometry.hpp"
 #include "zsmalloc/observer.hpp"
 #include "zsmalloc/types.hpp"
@@ -47,6 +49,7 @@ class Zsmalloc {
   static constexpr std::uint64_t no_memory = 0;
   Zsmalloc(Pages& pages, unsigned cpus);  // zs_create_pool
   std::uint32_t zs_destroy_pool();        // how many fullness lists still held zspages: those are leaked, as in 4.8
+  void prepare_teardown();                // before CPUs use the pool, if it is to be destroyed while they do
   u64 zs_get_total_pages() const;
   u64 pages_compacted() const { return pool_[&zs_pool<M>::pages_compacted].read_once(); }
 
@@ -58,9 +61,23 @@ class Zsmalloc {
   void zs_unmap_object(u64 handle);
 
   // migrate.hpp: the callbacks of the mm core. The page is locked; for page_migrate both are.
-  bool page_isolate(Page p) { return zs_page_isolate(p); }
-  MigrateResult page_migrate(Page fresh, Page p) { return zs_page_migrate(fresh, p); }
-  void page_putback(Page p) { zs_page_putback(p); }
+  bool page_isolate(Page p) {
+    if (observer != nullptr) observer->page_isolated(p);
+    const bool isolated = zs_page_isolate(p);
+    if (!isolated) isolation_over(p);
+    return isolated;
+  }
+  MigrateResult page_migrate(Page fresh, Page p) {
+    if (observer != nullptr) observer->pool_used("a page of a pool that was destroyed is migrated");
+    const MigrateResult result = zs_page_migrate(fresh, p);
+    if (result == MigrateResult::success) isolation_over(p);
+    return result;
+  }
+  void page_putback(Page p) {
+    if (observer != nullptr) observer->pool_used("a page of a pool that was destroyed is put back");
+    isolation_over(p);
+    zs_page_putback(p);
+  }
   bool zs_page_isolate(Page p);
   MigrateResult zs_page_migrate(Page fresh, Page old);
   void zs_page_putback(Page p);
@@ -69,13 +86,22 @@ class Zsmalloc {
   std::uint64_t zs_compact();      // pages freed so far by compaction
   std::uint64_t zs_can_compact();  // the shrinker's count: pages that compaction could free; read without locks
 
+  // Where the CPU may go to somebody else: called at each cond_resched.
+  std::function<void()> on_resched;
+
+  // reclaim.hpp
+  void prepare_reclaim();  // before CPUs use the pool, if one of them will reclaim
+  template <class Evict>
+  void zs_reclaim_page(std::uint32_t size, Evict evict);
+
   // zspage.hpp. The worker of deferred frees: waits until work is scheduled, and does it.
   void async_free_zspage();
   auto work_pending() const { return pool_[&zs_pool<M>::free_work][&kernel::work_struct<M>::pending]; }
 
   const Geometry& geometry() const { return geometry_; }
   Pages& pages() const { return pages_; }
-  SizeClass class_at(std::uint32_t slot) const { return class_info(geometry_.at_slot(slot)).shared; }
+  SizeClass class_at(std::uint32_t slot) const { return class_of_slot(slot).shared; }
+  Class class_of_slot(std::uint32_t slot) const { return class_info(geometry_.at_slot(slot)); }
   ptr<zs_pool<M>> pool() const { return pool_; }
   Observer<M>* observer = nullptr;
 
@@ -84,7 +110,7 @@ class Zsmalloc {
     Page page;  // where the object starts
     u32 index;  // within its zspage
   };
-  u64 location_to_obj(Page p, u32 index) const;
+  u64 location_to_obj(Class c, Page p, u32 index) const;
   Location obj_to_location(u64 obj) const;
   static auto handle_to_word(u64 handle) { return ptr<handle_word<M>>::from_address(handle)[&handle_word<M>::obj]; }
 
@@ -101,6 +127,8 @@ class Zsmalloc {
   static void unpin_tag(u64 handle, SiteId site) {
     kernel::bit_spin_unlock<M>(handle_to_word(handle), handle_pin_bit, site, "unpin of a handle that is not pinned");
   }
+  unsigned number_bits() const;
+  ClassInfo class_in(u64 obj) const;
   u64 obj_malloc(Class c, Zspage z, u64 handle);
   void obj_free(Class c, u64 obj);
   void set_freeobj(Class c, Zspage z, u32 index);
@@ -148,6 +176,10 @@ class Zsmalloc {
     kernel::spin_unlock<M>(c.shared[&size_class<M>::lock], site);
   }
 
+  void isolation_over(Page p) {
+    if (observer != nullptr) observer->page_isolation_over(p);
+  }
+
   // zspage.hpp
   Zspage alloc_zspage(Class c);
   void create_page_chain(Class c, Zspage z, const Page* chain);
@@ -155,7 +187,7 @@ class Zsmalloc {
   void set_zspage_movable(Zspage z);
   static void reset_page(Page p);
   bool trylock_zspage(Zspage z);
-  void lock_zspage(Zspage z);
+  std::uint32_t lock_zspage(Zspage z);
   void free_zspage(Class c, Zspage z);
   void free_locked_zspage(Class c, Zspage z);
   void kick_deferred_free();
@@ -163,7 +195,16 @@ class Zsmalloc {
   // map.hpp
   void copy_object(Class c, Page first, std::uint32_t offset, Words buffer, std::uint32_t from_word, bool to_buffer);
 
+  // pool.hpp
+  void drain();
+  void count_isolated_zspage(bool more);
+
+  // reclaim.hpp
+  bool under_reclaim(Zspage z) const;
+  void defer_free(Class c, Zspage z, u64 obj, u64 handle);
+
   // migrate.hpp
+  bool isolate_on_list(Class c, Zspage z);
   void replace_sub_page(Class c, Zspage z, Page fresh, Page old);
 
   // compact.hpp
@@ -179,6 +220,10 @@ class Zsmalloc {
   u64 find_allocated_object(Class c, Page p, std::uint32_t& index);
   void zs_object_copy(Class c, u64 to, u64 from);
   std::uint64_t can_compact(Class c) const;
+  void cond_resched() {
+    M::relax();
+    if (on_resched) on_resched();
+  }
 
   [[noreturn]] static void fail(Fault f, Zspage z = nullptr) {
     f.zspage = M::known(z.address());
@@ -197,6 +242,8 @@ class Zsmalloc {
   Pages& pages_;
   Geometry geometry_;
   ptr<zs_pool<M>> pool_;
+  ptr<teardown<M>> teardown_ = nullptr;
+  ptr<reclaim<M>> reclaim_ = nullptr;
   std::vector<ClassInfo> classes_;  // as geometry_.classes(): the largest first
   std::vector<MapArea> areas_;
 };
@@ -211,4 +258,5 @@ class Zsmalloc {
 #include "zsmalloc/migrate.hpp"
 #include "zsmalloc/obj.hpp"
 #include "zsmalloc/pool.hpp"
+#include "zsmalloc/reclaim.hpp"
 #include "zsmalloc/zspage.hpp"

@@ -53,7 +53,10 @@ auto Zsmalloc<M>::alloc_zspage(Class c) -> Zspage {
   Page chain[max_pages_per_zspage];
   for (std::uint32_t k = 0; k < c.pages; ++k) {
     chain[k] = pages_.alloc_page();
-    if (chain[k]) continue;
+    if (chain[k]) {
+      isolation_over(chain[k]);  // whatever became of the frame before
+      continue;
+    }
     while (k-- > 0)
       pages_.put_page(chain[k], RACE_SITE("alloc_zspage.put_page", ref_put, "nothing: nobody saw these pages"));
     M::release(z);
@@ -61,6 +64,8 @@ auto Zsmalloc<M>::alloc_zspage(Class c) -> Zspage {
   }
   create_page_chain(c, z, chain);
   init_zspage(c, z);
+  if (RACE_CHANGED(M, "zs_malloc.movable-last"))
+    for (std::uint32_t k = 0; k < c.pages; ++k) kernel::set_page_movable<M>(chain[k], pool_.address());
   if (observer != nullptr) observer->zspage_created(z, c.index);
   return z;
 }
@@ -84,8 +89,10 @@ void Zsmalloc<M>::set_zspage_movable(Zspage z) {
 
 template <class M>
 void Zsmalloc<M>::reset_page(Page p) {
-  kernel::clear_page_movable<M>(p);
-  kernel::clear_page_flags<M>(p, kernel::pg_private | kernel::pg_private_2 | kernel::pg_owner_priv_1);
+  const bool movable = RACE_CHANGED(M, "reset_page.clear-movable");
+  if (!movable) kernel::clear_page_movable<M>(p);
+  kernel::clear_page_flags<M>(p, kernel::pg_private | kernel::pg_private_2 | kernel::pg_owner_priv_1 |
+                                     (movable ? std::uint64_t{kernel::pg_isolated} : 0u));
   p[&kernel::page<M>::private_data].write_once(0u);
   p[&kernel::page<M>::freelist].store(0u);
 }
@@ -103,11 +110,41 @@ bool Zsmalloc<M>::trylock_zspage(Zspage z) {
   return true;
 }
 
+// Returns how many pages it has locked.
 template <class M>
-void Zsmalloc<M>::lock_zspage(Zspage z) {
+std::uint32_t Zsmalloc<M>::lock_zspage(Zspage z) {
   typename M::function here{"lock_zspage"};
-  for (Page p = z[&zspage<M>::first_page].load(); p; p = get_next_page(p))
-    kernel::lock_page<M>(p, RACE_SITE("lock_zspage.page.lock", page_lock, "the page's marks"));
+  const bool careful = RACE_CHANGED(M, "lock_zspage.walk");
+  const bool moves = RACE_CHANGED(M, "zs_page_isolate.off-list");  // in 4.8 no page of it can be migrated now
+  const auto lock = z[&zspage<M>::lock];
+  std::uint32_t locked = 0;
+  for (Page last = nullptr;;) {
+    if (careful)
+      kernel::read_lock<M>(lock, RACE_SITE("lock_zspage.zspage.read_lock", read_lock, "the chain, which migration relinks"));
+    const Page p = last ? get_next_page(last) : z[&zspage<M>::first_page].load();
+    bool mine = bool(p);
+    if (p && !careful) kernel::lock_page<M>(p, RACE_SITE("lock_zspage.page.lock", page_lock, "the page's marks"));
+    if (p && careful) {
+      mine = kernel::trylock_page<M>(p, RACE_SITE("lock_zspage.page.trylock", page_lock, "the page's marks"));
+      if (!mine) pages_.get_page(p);
+    }
+    if (careful)
+      kernel::read_unlock<M>(lock, RACE_SITE("lock_zspage.zspage.read_unlock", read_unlock, "nothing: only reads"));
+    if (!p) return locked;
+    if (!mine) {
+      // It may be moving away: wait until that is over, and look again.
+      kernel::wait_on_page_locked<M>(p);
+      pages_.put_page(p, RACE_SITE("lock_zspage.put_page", ref_put, "the page until it is freed"));
+      continue;
+    }
+    if (moves && M::peek(p[&kernel::page<M>::private_data]) != M::known(z.address()))
+      report({.oracle = Oracle::stale_page,
+              .what = "the worker has locked a page that is not the zspage's",
+              .where = M::address_of(p[&kernel::page<M>::private_data])},
+             z);
+    last = p;
+    ++locked;
+  }
 }
 
 // All its pages are locked, and so is the class.
@@ -143,18 +180,23 @@ template <class M>
 void Zsmalloc<M>::free_zspage(Class c, Zspage z) {
   typename M::function here{"free_zspage"};
   if (!trylock_zspage(z)) return kick_deferred_free();
-  remove_zspage(c, z, zs_empty);
+  if (!RACE_CHANGED(M, "zs_free.leave-isolated") || on_list(z)) remove_zspage(c, z, zs_empty);
   free_locked_zspage(c, z);
 }
 
 template <class M>
 void Zsmalloc<M>::kick_deferred_free() {
+  if (observer != nullptr) observer->pool_used("work is scheduled for a pool that was destroyed");
   kernel::schedule_work<M>(pool_[&zs_pool<M>::free_work],
                            RACE_SITE("schedule_work", work_queue, "the empty zspage that the worker is to find"));
 }
 
 template <class M>
 void Zsmalloc<M>::async_free_zspage() {
+  if (teardown_) {  // there is somebody who waits until the worker is idle
+    work_pending().await([](auto v) { return v != 0u; }, Order::plain);
+    teardown_[&teardown<M>::worker_busy].store(1u, Order::plain);
+  }
   kernel::take_work<M>(pool_[&zs_pool<M>::free_work],
                        RACE_SITE("process_one_work", work_take, "requests that come while the worker runs"));
   typename M::function here{"async_free_zspage"};
@@ -168,12 +210,21 @@ void Zsmalloc<M>::async_free_zspage() {
   while (const auto node = kernel::list_first<M>(list)) {
     const Zspage z = Zspage::container_of(node, &zspage<M>::list);
     kernel::list_del_init<M>(node);
-    lock_zspage(z);
+    const std::uint32_t locked = lock_zspage(z);
     Class c = class_of(z);
+    if (locked != c.pages && RACE_CHANGED(M, "zs_page_isolate.off-list"))
+      report({.oracle = Oracle::stale_page,
+              .what = "the worker has not locked every page of the zspage",
+              .value = locked,
+              .where = M::address_of(z[&zspage<M>::first_page]),
+              .kind = ValueKind::number,
+              .expected = c.pages},
+             z);
     lock_class(c, RACE_SITE("async_free_zspage.class.relock", spin_lock, "the zspage and the statistics"));
     free_locked_zspage(c, z);
     unlock_class(c, RACE_SITE("async_free_zspage.class.reunlock", spin_unlock, "the statistics"));
   }
+  if (teardown_) teardown_[&teardown<M>::worker_busy].store(0u, Order::release);
 }
 
 }  // namespace race::zsmalloc

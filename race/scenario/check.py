@@ -8,19 +8,23 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from race.names import nearest
+from race.names import advice, nearest
 from race.scenario.decode import Problem
 from race.scenario.format import (
     AnyStep,
     Compact,
+    Destroy,
     Free,
     IsolatePutback,
+    Lock,
     Malloc,
     Migrate,
     MigrateAny,
     Random,
+    Reclaim,
     ScenarioFile,
     Thread,
+    Unlock,
 )
 from race.scenario.sizes import Size
 
@@ -55,6 +59,9 @@ def check(tables: ScenarioFile, sizes: Mapping[str, Size]) -> list[str]:
         _check_step(step, f"$.setup[{i}]", after_setup, after_setup, sizes)
         if isinstance(step, Random):
             raise Problem(f"$.setup[{i}].op", "the set-up is the same in every execution: random belongs in a thread")
+        if isinstance(step, Lock | Unlock | Reclaim | Destroy):
+            op = step.__struct_config__.tag
+            raise Problem(f"$.setup[{i}].op", f"the set-up runs alone: {op} belongs in a thread")
     owner: dict[str, str] = {}
     for t, thread in enumerate(tables.threads):
         here = after_setup.copy()
@@ -67,8 +74,42 @@ def check(tables: ScenarioFile, sizes: Mapping[str, Size]) -> list[str]:
                         f'slot "{slot}" belongs to thread "{owner[slot]}"; a slot may be used by one thread only',
                     )
             _check_step(step, path, here, after_setup, sizes)
+        _check_order(thread, f"$.threads[{t}]")
+        _check_cpu(thread, tables.threads, f"$.threads[{t}].shares-cpu-with")
     _check_frames(tables, sizes)
     return list(dict.fromkeys([*_setup_slots(tables), *owner]))
+
+
+def locks_of(tables: ScenarioFile) -> list[str]:
+    """The client's own locks, in the order of their first use."""
+    return list(
+        dict.fromkeys(step.lock for thread in tables.threads for step in thread.steps if isinstance(step, Lock | Unlock))
+    )
+
+
+def _check_order(thread: Thread, path: str) -> None:
+    """Locks are taken and given back in turn, and nothing comes behind the end of the pool."""
+    taken: dict[str, int] = {}
+    for i, step in enumerate(thread.steps):
+        if isinstance(step, Lock):
+            if step.lock in taken:
+                raise Problem(f"{path}.steps[{i}].lock", f'lock "{step.lock}" is taken already, by steps[{taken[step.lock]}]')
+            taken[step.lock] = i
+        elif isinstance(step, Unlock):
+            if step.lock not in taken:
+                raise Problem(f"{path}.steps[{i}].lock", f'lock "{step.lock}" is not taken here; a lock step must come first')
+            del taken[step.lock]
+        elif isinstance(step, Destroy) and i + 1 < len(thread.steps):
+            raise Problem(f"{path}.steps[{i + 1}]", "the pool is destroyed by then; destroy must be the last step")
+    for lock, i in taken.items():
+        raise Problem(f"{path}.steps[{i}].lock", f'lock "{lock}" is never given back; add an unlock step')
+
+
+def _check_cpu(thread: Thread, threads: list[Thread], path: str) -> None:
+    other = thread.shares_cpu_with
+    names = [known.name for known in threads if known is not thread]
+    if other is not None and other not in names:
+        raise Problem(path, f'there is no other thread "{other}"{advice(other, names)}')
 
 
 def _setup_slots(tables: ScenarioFile) -> list[str]:
@@ -95,6 +136,8 @@ def _check_step(step: AnyStep, path: str, here: _Slots, after_setup: _Slots, siz
     if isinstance(step, Malloc):
         _check_kind(step.object, f"{path}.object", sizes)
         here.fill(step.slot, step.object, f"{path}.slot")
+    elif isinstance(step, Reclaim):
+        _check_kind(step.object, f"{path}.object", sizes)
     elif isinstance(step, Random):
         _check_random(step, path, sizes)
         here.held.update((slot, None) for slot in step.slots)

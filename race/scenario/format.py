@@ -100,6 +100,26 @@ class TotalPages(Step, tag="total-pages"):
     pass
 
 
+class Lock(Step, tag="lock"):
+    """Takes a lock of the client's own: a spinlock of that name."""
+
+    lock: Name
+
+
+class Unlock(Step, tag="unlock"):
+    lock: Name
+
+
+class Reclaim(Step, tag="reclaim"):
+    """Reclaims a zspage that serves such objects, as of Linux 6.2: maps each of them, whoever frees it meanwhile."""
+
+    object: Name
+
+
+class Destroy(Step, tag="destroy"):
+    """Destroys the pool, while other threads may still migrate pages of it."""
+
+
 class Mix(Table):
     """How often a random step does what, as weights."""
 
@@ -135,6 +155,10 @@ AnyStep = (
     | Compact
     | CanCompact
     | TotalPages
+    | Lock
+    | Unlock
+    | Reclaim
+    | Destroy
     | Random
 )
 
@@ -142,6 +166,7 @@ AnyStep = (
 class Thread(Table):
     name: Name
     steps: Annotated[list[AnyStep], Meta(min_length=1)]
+    shares_cpu_with: Name | None = None  # once this one comes to a cond_resched, that one has the CPU until it ends
 
 
 class Oracles(Table):

@@ -13,7 +13,7 @@ from race.names import advice
 from race.native import Catalog
 from race.plan import Strengths, resolve, resolve_held, resolve_held_guards
 from race.scenario import sizes
-from race.scenario.check import check
+from race.scenario.check import check, locks_of
 from race.scenario.decode import Decoded, Problem, decode
 from race.scenario.expect import Expected, claims, resolve_expectations
 from race.scenario.format import ScenarioFile
@@ -40,6 +40,7 @@ class Scenario:
     page_size: int
     sizes: dict[str, Size]  # by the name of the object
     slots: list[str]
+    locks: list[str]
     held: Strengths  # sites and guards that are so in every plan that does not name them
     oracles: list[str]  # enabled
     expected: list[Expected]
@@ -111,7 +112,7 @@ def load(source: Source, catalog: Catalog, page_size: int | None = None) -> Scen
         )
     except Problem as problem:
         raise InputError(f"{source.shown}: {problem}") from None
-    return Scenario(source, tables, wanted, sized, slots, held, enabled, expected)
+    return Scenario(source, tables, wanted, sized, slots, locks_of(tables), held, enabled, expected)
 
 
 def _enabled(tables: ScenarioFile, catalog: Catalog) -> list[str]:

@@ -16,6 +16,7 @@ MAX_TRACES = 1  # findings of an arm, of each oracle, that come with their steps
 
 
 def native_plan(scenario: Scenario, strengths: Mapping[str, str], *, model: str, seed: int, max_findings: int) -> bytes:
+    threads = [thread.name for thread in scenario.tables.threads]
     numbers = {slot: i for i, slot in enumerate(scenario.slots)}
     return msgspec.json.encode(
         {
@@ -29,9 +30,14 @@ def native_plan(scenario: Scenario, strengths: Mapping[str, str], *, model: str,
             "held_guards": guards_of(scenario.held),  # the set-up has them too
             "oracles": scenario.oracles,
             "slots": scenario.slots,
+            "locks": len(scenario.locks),
             "setup": [_step(step, scenario, numbers) for step in scenario.tables.setup],
             "threads": [
-                {"name": thread.name, "steps": [_step(step, scenario, numbers) for step in thread.steps]}
+                {
+                    "name": thread.name,
+                    "steps": [_step(step, scenario, numbers) for step in thread.steps],
+                    "shares_cpu_with": threads.index(thread.shares_cpu_with) if thread.shares_cpu_with else -1,
+                }
                 for thread in scenario.tables.threads
             ],
             "max_findings": max_findings,
@@ -49,6 +55,8 @@ def _step(step: AnyStep, scenario: Scenario, numbers: dict[str, int]) -> dict[st
         match field:
             case "slot":
                 plan["slot"] = numbers[value]
+            case "lock":
+                plan["lock"] = scenario.locks.index(value)
             case "object":
                 plan["size"] = scenario.sizes[value].request
             case "slots":
