@@ -71,9 +71,7 @@ auto Zsmalloc<M>::zs_page_migrate(Page fresh, Page old) -> MigrateResult {
     }
 
     if (result == MigrateResult::success) {
-      const Words to = pages_.page_address(fresh);
-      for (std::uint32_t w = 0; w < pages_.words_per_page(); ++w)
-        to[std::uint64_t{w}].store(from[std::uint64_t{w}].load());
+      M::copy(pages_.page_address(fresh), from, pages_.words_per_page());
       for (u32 at = first; M::known(at < end); at = at + c.size) {
         const u64 head = obj_to_head(c, old, at);
         if ((head & obj_allocated_tag) == 0u) continue;
