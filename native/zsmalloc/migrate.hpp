@@ -42,6 +42,13 @@ void Zsmalloc<M>::replace_sub_page(Class c, Zspage z, Page fresh, Page old) {
   kernel::set_page_movable<M>(fresh, pool_.address());
 }
 
+// A fault that a test of an engine can inject, on a machine that has it: the page is copied behind the class lock.
+template <class M>
+bool publishes_before_copy() {
+  if constexpr (requires { M::publishes_before_copy(); }) return M::publishes_before_copy();
+  return false;
+}
+
 template <class M>
 auto Zsmalloc<M>::zs_page_migrate(Page fresh, Page old) -> MigrateResult {
   typename M::function here{"zs_page_migrate"};
@@ -71,7 +78,7 @@ auto Zsmalloc<M>::zs_page_migrate(Page fresh, Page old) -> MigrateResult {
     }
 
     if (result == MigrateResult::success) {
-      M::copy(pages_.page_address(fresh), from, pages_.words_per_page());
+      if (!publishes_before_copy<M>()) M::copy(pages_.page_address(fresh), from, pages_.words_per_page());
       for (u32 at = first; M::known(at < end); at = at + c.size) {
         const u64 head = obj_to_head(c, old, at);
         if ((head & obj_allocated_tag) == 0u) continue;
@@ -97,6 +104,8 @@ auto Zsmalloc<M>::zs_page_migrate(Page fresh, Page old) -> MigrateResult {
   }
   unlock_class(
       c, RACE_SITE("zs_page_migrate.class.unlock", spin_unlock, "the copy of the page, the chain, fullness lists"));
+  if (publishes_before_copy<M>() && result == MigrateResult::success)
+    M::copy(pages_.page_address(fresh), pages_.page_address(old), pages_.words_per_page());
   kernel::write_unlock<M>(z[&zspage<M>::lock], RACE_SITE("zs_page_migrate.zspage.write_unlock", write_unlock,
                                                          "the copy of the page, for who maps a straddling object"));
   return result;
