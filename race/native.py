@@ -107,6 +107,16 @@ def catalog() -> Catalog:
     )
 
 
+def run_request(request_json: bytes, fd: int) -> bytes:
+    """A whole run, as native/capi/request.hpp describes it. Only where no other thread runs: it forks."""
+    error, wrong = ffi.new("char **"), ffi.new("int *")
+    text = lib.race_run_request(request_json, fd, error, wrong)
+    if text == ffi.NULL:
+        message = _take_error(error, "the engine has no result")
+        raise InputError(message) if wrong[0] else RunError(message)
+    return _take(text)
+
+
 class Campaign:
     """Executions of one scenario under one barrier plan. Results are cumulative."""
 

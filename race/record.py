@@ -63,7 +63,7 @@ def document(run: Run, result: CampaignResult, started: datetime.datetime, secon
         shard=str(run.shard) if run.shard else "",
         interrupted=result.interrupted,
         arms=arms,
-        differences=list(_differences(arms)),
+        differences=list(differences(arms)),
         verdict=verdict,
         host=host.describe(run.jobs),
         timing=Timing(
@@ -113,7 +113,7 @@ def _arm(arm: ArmResult, run: Run) -> Arm:
     )
 
 
-def _differences(arms: Sequence[Arm]) -> list[Difference]:
+def differences(arms: Sequence[Arm]) -> list[Difference]:
     """The first arm against each other one: in all findings, and by oracle."""
     found = []
     for other in arms[1:]:

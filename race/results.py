@@ -14,6 +14,7 @@ from msgspec import Meta
 
 from race.errors import InputError
 from race.files import write_atomically
+from race.hardware.record import Hardware
 from race.printable import visible
 
 FORMAT: Final = "race-result"
@@ -169,6 +170,7 @@ class Document(msgspec.Struct, kw_only=True):
     verdict: Verdict
     host: dict[str, str | int] = {}
     timing: Timing | None = None
+    hardware: Hardware | None = None  # engine hardware: what ran it, and what that was seen to reorder
 
 
 def printable(document: AnyDocument) -> AnyDocument:
@@ -184,7 +186,7 @@ def _visible(value: Any) -> Any:
     return [_visible(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
-class _Header(msgspec.Struct):
+class Header(msgspec.Struct):
     format: str = ""
     version: int | None = None
 
@@ -198,20 +200,33 @@ def save(document: Document, path: str | Path) -> None:
     write_atomically(Path(path), encode(document))
 
 
-def load(path: str | Path) -> Document:
-    """Reads a saved document. Another format, another version or a damaged file is an InputError, never misread."""
+def header(path: str | Path) -> Header:
+    """Of any document; an InputError if it is no JSON."""
+    return _header(_read(path), path)
+
+
+def _read(path: str | Path) -> bytes:
     try:
-        data = Path(path).read_bytes()
+        return Path(path).read_bytes()
     except OSError as error:
         raise InputError(f"{path}: cannot read it: {error.strerror}") from None
+
+
+def _header(data: bytes, path: str | Path) -> Header:
     try:
-        header = msgspec.json.decode(data, type=_Header)
+        return msgspec.json.decode(data, type=Header)
     except msgspec.ValidationError:
-        header = _Header()
+        return Header()
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: damaged, or not JSON: {error}") from None
     except RecursionError:
         raise InputError(f"{path}: damaged: nested too deeply") from None
+
+
+def load(path: str | Path) -> Document:
+    """Reads a saved document. Another format, another version or a damaged file is an InputError, never misread."""
+    data = _read(path)
+    header = _header(data, path)
     if header.format != FORMAT:
         raise InputError(f'{path}: not a result of race (no "format": "{FORMAT}"); give a file that --json wrote')
     if header.version != VERSION:

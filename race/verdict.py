@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from race import stats
+from race.hardware.record import Hardware
 from race.report.words import p_value, percent
 from race.results import Arm, Expectation, Status, Verdict
 from race.scenario.expect import ANY, Expected
@@ -56,6 +57,24 @@ class Judged:
 
 
 @dataclass(frozen=True)
+class OnHardware:
+    """The run was on a host's own CPUs."""
+
+    hardware: Hardware
+
+    @property
+    def silent(self) -> str:
+        """Why finding nothing says nothing here; empty: it may."""
+        return self.hardware.cannot()
+
+    def not_shown(self) -> str:
+        return (
+            "anything about other CPUs, or about this one under another load: what a CPU may reorder it need not "
+            "reorder, and a clean run is never a proof"
+        )
+
+
+@dataclass(frozen=True)
 class Situation:
     """What the arms have in common."""
 
@@ -65,6 +84,7 @@ class Situation:
     verb: str
     interrupted: bool = False
     error: str = ""
+    hardware: OnHardware | None = None  # None: the machine was simulated
 
 
 def judge(judged: Sequence[Judged], situation: Situation) -> Verdict:
@@ -84,8 +104,11 @@ def judge(judged: Sequence[Judged], situation: Situation) -> Verdict:
             )
         elif not this.weakened:
             this.arm.expectation = Expectation(stated=False, clean=True, met=outcome, why=why)
-    if situation.model in WHY_CLEAN and any(this.weakened and not this.arm.hits for this in judged):
-        reasons.append(WHY_CLEAN[situation.model])
+    if any(this.weakened and not this.arm.hits for this in judged):
+        if situation.hardware and situation.hardware.silent:
+            reasons.append(situation.hardware.silent)
+        elif situation.model in WHY_CLEAN:
+            reasons.append(WHY_CLEAN[situation.model])
     if situation.error:
         reasons.insert(0, f"the run could not be completed: {situation.error}")
     elif situation.interrupted:
@@ -125,6 +148,8 @@ def _judge_arm(this: Judged, others: Sequence[Arm], situation: Situation) -> tup
     missing = [name for name in expected.find if not _count(arm, name)]
     if missing:
         what = _either(missing)
+        if situation.hardware:  # a CPU need not do what it may do
+            return None, f"{what} not found in {_executions(arm)}; that is no evidence that it cannot happen"
         if arm.judged < MIN_EXECUTIONS:
             return None, f"{what} was expected and not found in {_executions(arm)}, {TOO_FEW}"
         if situation.interrupted or situation.error:
@@ -143,6 +168,8 @@ def _judge_clean(
     what = what if ANY in oracles else f"no {what}"
     if arm.judged < MIN_EXECUTIONS:
         return None, f"{what}, {TOO_FEW}"
+    if situation.hardware and situation.hardware.silent:
+        return None, f"{what}, which says nothing about ordering"
     if not situation.can_fail:
         return True, f"{what}{suffix} under model {situation.model}"
     controls = [other for other in others if any(_count(other, name) for name in oracles)]
@@ -193,11 +220,14 @@ def _not_shown(judged: Sequence[Judged], situation: Situation) -> Iterable[str]:
                 f"plan {this.arm.plan}: that no execution can fail; that none did in {n:,} leaves a chance of up to "
                 f"{percent(stats.zero_hit_bound(n))} an execution (one-sided, 95 %)"
             )
-    yield (
-        f"anything about real hardware: the machine is simulated (model {situation.model}), and the rates are those of "
-        "its random scheduler"
-    )
-    if situation.model in MODEL_LIMITS:
-        yield MODEL_LIMITS[situation.model]
+    if situation.hardware:
+        yield situation.hardware.not_shown()
+    else:
+        yield (
+            f"anything about real hardware: the machine is simulated (model {situation.model}), and the rates are those "
+            "of its random scheduler"
+        )
+        if situation.model in MODEL_LIMITS:
+            yield MODEL_LIMITS[situation.model]
     for site, strength in situation.held.items():
         yield f"what {site} does by itself: the scenario holds it at {strength} in every plan that does not name it"

@@ -1,6 +1,9 @@
 #include "capi/race.h"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <new>
@@ -11,6 +14,7 @@
 
 #include "capi/finding_json.hpp"
 #include "capi/litmus_program.hpp"
+#include "capi/native_run.hpp"
 #include "capi/plan.hpp"
 #include "engine/campaign.hpp"
 #include "engine/minimise.hpp"
@@ -250,6 +254,19 @@ void race_campaign_progress(race_campaign* c, uint64_t* executions, unsigned* re
 }
 
 void race_campaign_close(race_campaign* c) { delete c; }
+
+char* race_run_request(const char* request_json, int fd, char** error, int* wrong_input) {
+  return guarded(error, wrong_input, [&] {
+    static std::atomic<bool> cancelled{false};
+    std::signal(SIGTERM, [](int) { cancelled = true; });
+    const auto tell = [fd](const ordered_json& line) {
+      const std::string text = line.dump() + '\n';
+      if (write(fd, text.data(), text.size()) < 0) cancelled = true;  // nobody listens any more
+    };
+    const ordered_json result = race::run_request(race::parse_request(request_json), tell, cancelled);
+    return copy(result.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  });
+}
 
 race_litmus* race_litmus_open(const char* program_json, char** error) {
   return guarded(error, nullptr,

@@ -71,6 +71,13 @@ void race_campaign_progress(race_campaign* campaign, uint64_t* executions, unsig
 
 void race_campaign_close(race_campaign* campaign);
 
+// ---- whole runs
+
+// Carries out what `race plan` writes (native/capi/request.hpp): with engine "hardware" in processes of its own, so the caller must
+// have no other thread. Lines of JSON go to fd meanwhile; the result document is returned. SIGTERM ends it soon, with what
+// there is. NULL, and a message in *error, if it cannot be run; *wrong_input is 1 if that is the request's fault, else 0.
+char* race_run_request(const char* request_json, int fd, char** error, int* wrong_input);
+
 // ---- litmus tests
 
 typedef struct race_litmus race_litmus;

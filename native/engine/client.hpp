@@ -49,6 +49,12 @@ class Client {
       if (slots_[i].handle != 0) zspages_[i] = place(slots_[i].handle).zspage;
   }
   void restore() { slots_ = saved_; }
+  // Every object that its slot holds now.
+  template <class F>
+  void each_object(F visit) const {
+    for (const Slot& s : slots_)
+      if (s.handle != 0) visit(s.handle);
+  }
 
  private:
   using ZspageType = zsmalloc::zspage<M>;

@@ -20,7 +20,7 @@ void bit_spin_lock(typename M::template ref<std::uint64_t> word, std::uint64_t b
 
 template <class M>
 void bit_spin_unlock(typename M::template ref<std::uint64_t> word, std::uint64_t bit, SiteId site, const char* unheld) {
-  if ((M::peek(word) & bit) == 0) {
+  if (M::checks_unlocks && (M::peek(word) & bit) == 0) {
     M::at(site);
     report<M>({.oracle = Oracle::unlock_of_unlocked, .what = unheld, .where = M::address_of(word)});
   }

@@ -17,12 +17,22 @@ void fence_after_lock(Strength s) {
   if (s == Strength::dmb_ishld) M::fence(Fence::ishld);
 }
 
+// LDXR, STLXR, dmb ish; or one LDADDAL.
+template <class M, class F>
+auto full_atomic(F operation) {
+  if (!M::full_atomic_needs_fence()) return operation(Order::acquire_release);
+  const auto old = operation(Order::release);
+  M::fence(Fence::ish);
+  return old;
+}
+
 // An atomic that takes something: test_and_set_bit, cmpxchg, atomic_add_unless. operation(Order) performs it.
 template <class M, class F>
 auto lock_atomic(SiteId site, F operation) {
   M::at(site);
   const Strength s = M::strength(site);
-  const auto old = operation(s == Strength::full ? Order::release : lock_order(s));
+  if (s == Strength::full) return full_atomic<M>(operation);
+  const auto old = operation(lock_order(s));
   fence_after_lock<M>(s);
   return old;
 }
@@ -38,10 +48,9 @@ template <class M, class F>
 auto unlock_atomic(SiteId site, F operation) {
   M::at(site);
   const Strength s = M::strength(site);
+  if (s == Strength::full) return full_atomic<M>(operation);
   fence_before_unlock<M>(s);
-  const auto old = operation(s == Strength::release || s == Strength::full ? Order::release : Order::plain);
-  if (s == Strength::full) M::fence(Fence::ish);
-  return old;
+  return operation(s == Strength::release ? Order::release : Order::plain);
 }
 
 // A store that gives a lock away.

@@ -93,6 +93,11 @@ class PageAllocator {
   Page frame(std::uint32_t f) const { return mem_map_ + f; }
   Words memory() const { return memory_; }
 
+  // The queue of free frames: which place of it comes next, how many there are, and the frame at one.
+  std::size_t queue_head() const { return state_.head; }
+  std::size_t queue_size() const { return state_.free.size(); }
+  std::uint32_t queued(std::size_t i) const { return state_.free[i].frame; }
+
   // What an execution starts from, and back to it.
   void save() { saved_ = state_; }
   void restore() {

@@ -25,7 +25,7 @@ void write_lock(typename M::template ptr<rwlock<M>> lock, SiteId site) {
 template <class M>
 void write_unlock(typename M::template ptr<rwlock<M>> lock, SiteId site) {
   const auto word = lock[&rwlock<M>::word];
-  if (M::peek(word) != rwlock<M>::writer) {
+  if (M::checks_unlocks && M::peek(word) != rwlock<M>::writer) {
     M::at(site);
     report<M>({.oracle = Oracle::unlock_of_unlocked,
                .what = "write_unlock of a rwlock that no writer holds",
@@ -49,12 +49,14 @@ void read_lock(typename M::template ptr<rwlock<M>> lock, SiteId site) {
 template <class M>
 void read_unlock(typename M::template ptr<rwlock<M>> lock, SiteId site) {
   const auto word = lock[&rwlock<M>::word];
-  const std::uint32_t readers = M::peek(word);
-  if (readers == 0 || readers >= rwlock<M>::writer) {
-    M::at(site);
-    report<M>({.oracle = Oracle::unlock_of_unlocked,
-               .what = "read_unlock of a rwlock that no reader holds",
-               .where = M::address_of(word)});
+  if constexpr (M::checks_unlocks) {
+    const std::uint32_t readers = M::peek(word);
+    if (readers == 0 || readers >= rwlock<M>::writer) {
+      M::at(site);
+      report<M>({.oracle = Oracle::unlock_of_unlocked,
+                 .what = "read_unlock of a rwlock that no reader holds",
+                 .where = M::address_of(word)});
+    }
   }
   unlock_atomic<M>(site, [word](Order o) { return word.fetch_sub(1u, o); });
 }

@@ -24,7 +24,7 @@ void spin_lock(typename M::template ptr<spinlock<M>> lock, SiteId site) {
 template <class M>
 void spin_unlock(typename M::template ptr<spinlock<M>> lock, SiteId site) {
   const auto owner = lock[&spinlock<M>::owner];
-  if (M::peek(owner) == M::peek(lock[&spinlock<M>::next])) {
+  if (M::checks_unlocks && M::peek(owner) == M::peek(lock[&spinlock<M>::next])) {
     M::at(site);
     report<M>({.oracle = Oracle::unlock_of_unlocked,
                .what = "spin_unlock of a spinlock that nobody holds",

@@ -18,28 +18,31 @@
 //   M::peek(ref)     what this CPU would load now if nothing were reordered; no access, for oracles and reports only
 //   M::poke(ref, v)  sets a word outside of any ordering; for memory that no CPU can see yet
 //   M::handover(cpu) what that CPU did before is seen by this one: the locking of a part of the kernel that is not under test
+//   M::copy(to, from, n)  n words, in order and plain: the kernel's memcpy of a page
 //   M::set_live(p, n, live) whether the n words from p on may be accessed; where the machine cannot tell, nothing
+//   M::full_atomic_needs_fence()  is a `full` atomic one with release and a fence behind it, or does it order by itself?
+//   M::checks_unlocks     may an unlock look whether the lock is held? On hardware these are loads and a branch beside it
 //   M::judges(oracle) does this run look for it? What it does not look for must not end it: see report() in finding.hpp
 //   M::fail(fault)   never returns
 #pragma once
 
 #include <sched.h>
 
-#include <atomic>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
+#include <new>
 #include <type_traits>
 
+#if defined(__aarch64__) && !defined(__SANITIZE_THREAD__)
+#include "memory/hardware/aarch64.hpp"
+#else
+#include "memory/hardware/builtin.hpp"
+#endif
 #include "memory/finding.hpp"
 #include "memory/order.hpp"
 #include "memory/site.hpp"
-
-#if defined(__SANITIZE_THREAD__)
-#define RACE_TSAN 1
-#else
-#define RACE_TSAN 0
-#endif
 
 namespace race::hardware {
 
@@ -52,9 +55,6 @@ struct shared {
   static_assert(sizeof(T) <= 8);
   T word{};
 };
-
-// A full atomic that takes a lock is a release with a fence behind it: ThreadSanitizer does not see that it acquires.
-constexpr int rmw_release = RACE_TSAN ? __ATOMIC_ACQ_REL : __ATOMIC_RELEASE;
 
 // p[&S::field] of a non-shared member gives a ptr to it; of a shared<T>, its ref<T>.
 template <class T>
@@ -78,53 +78,34 @@ class ref {
     write_once(v);
 #endif
   }
-  T read_once() const { return atomic_load(__ATOMIC_RELAXED); }
+  T read_once() const {
+    T v;
+    __atomic_load(at_, &v, __ATOMIC_RELAXED);
+    return v;
+  }
   void write_once(T v) const { __atomic_store(at_, &v, __ATOMIC_RELAXED); }
 
-  T load(Order o) const { return acquires(o) ? atomic_load(__ATOMIC_ACQUIRE) : read_once(); }
+  T load(Order o) const {
+    if (acquires(o)) return access::load_acquire(at_);
+    access::compiler_barrier();
+    const T v = read_once();
+    access::compiler_barrier();
+    return v;
+  }
   void store(T v, Order o) const {
-    if (o == Order::release)
-      __atomic_store(at_, &v, __ATOMIC_RELEASE);
-    else
-      write_once(v);
+    if (o == Order::release) return access::store_release(at_, v);
+    access::compiler_barrier();
+    write_once(v);
+    access::compiler_barrier();
   }
-
-#define RACE_RMW(name, call)                                      \
-  T name(T v, Order o) const {                                    \
-    switch (o) {                                                  \
-      case Order::plain: return call(at_, v, __ATOMIC_RELAXED);   \
-      case Order::acquire_pc:                                     \
-      case Order::acquire: return call(at_, v, __ATOMIC_ACQUIRE); \
-      case Order::release: return call(at_, v, rmw_release);      \
-      case Order::acquire_release: break;                         \
-    }                                                             \
-    return call(at_, v, __ATOMIC_ACQ_REL);                        \
-  }
-  RACE_RMW(fetch_add, __atomic_fetch_add)
-  RACE_RMW(fetch_sub, __atomic_fetch_sub)
-  RACE_RMW(fetch_or, __atomic_fetch_or)
-  RACE_RMW(fetch_and, __atomic_fetch_and)
-  RACE_RMW(exchange, __atomic_exchange_n)
-#undef RACE_RMW
-
+  T fetch_add(T v, Order o) const { return access::fetch_add(at_, v, o); }
+  T fetch_sub(T v, Order o) const { return access::fetch_sub(at_, v, o); }
+  T fetch_or(T v, Order o) const { return access::fetch_or(at_, v, o); }
+  T fetch_and(T v, Order o) const { return access::fetch_and(at_, v, o); }
+  T exchange(T v, Order o) const { return access::exchange(at_, v, o); }
   // The old value; the swap happened iff it equals `expected`.
   T compare_exchange(T expected, T desired, Order o) const {
-    switch (o) {
-      case Order::plain:
-        __atomic_compare_exchange(at_, &expected, &desired, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
-        break;
-      case Order::acquire_pc:
-      case Order::acquire:
-        __atomic_compare_exchange(at_, &expected, &desired, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
-        break;
-      case Order::release:
-        __atomic_compare_exchange(at_, &expected, &desired, false, rmw_release, __ATOMIC_RELAXED);
-        break;
-      case Order::acquire_release:
-        __atomic_compare_exchange(at_, &expected, &desired, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
-        break;
-    }
-    return expected;
+    return access::compare_exchange(at_, expected, desired, o);
   }
 
   template <class Predicate>
@@ -132,11 +113,6 @@ class ref {
   std::uint64_t address() const { return reinterpret_cast<std::uint64_t>(at_); }
 
  private:
-  T atomic_load(int order) const {
-    T v;
-    __atomic_load(at_, &v, order);
-    return v;
-  }
   T* at_;
 };
 
@@ -195,6 +171,7 @@ struct Context {
   const char* function = "";
   SiteId site = no_site;
   void (*fail)(const Fault&, const Context&) = nullptr;  // does not return
+  void (*waiting)() = nullptr;                           // now and then, while an await waits; may throw
 };
 inline thread_local Context context;
 
@@ -217,39 +194,13 @@ struct machine {
     return static_cast<U>(v);
   }
 
-  static void fence(Fence f) {
-#if RACE_TSAN
-    // ThreadSanitizer does not model fences: an atomic that all fences share gives it the edges that they make.
-    static std::atomic<int> all_fences;
-    if (f == Fence::ish) all_fences.fetch_add(1);
-#elif defined(__aarch64__)
-    switch (f) {
-      case Fence::ish: asm volatile("dmb ish" ::: "memory"); break;
-      case Fence::ishld: asm volatile("dmb ishld" ::: "memory"); break;
-      case Fence::ishst: asm volatile("dmb ishst" ::: "memory"); break;
-    }
-#else
-    if (f == Fence::ish)
-      __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    else
-      asm volatile("" ::: "memory");
-#endif
-  }
-  static void isb() {
-#if defined(__aarch64__)
-    asm volatile("isb" ::: "memory");
-#else
-    asm volatile("" ::: "memory");
-#endif
-  }
-  static void relax() {
-#if defined(__aarch64__)
-    asm volatile("yield" ::: "memory");
-#elif defined(__x86_64__)
-    asm volatile("pause" ::: "memory");
-#endif
-  }
+  static void fence(Fence f) { access::fence(f); }
+  static void isb() { access::isb(); }
+  static void relax() { access::pause(); }
+  static bool full_atomic_needs_fence() { return access::full_atomic_needs_fence(); }
 
+  // Read by a plain load, and branched on. On AArch64 that is a control dependency, which orders the load of the strength, and
+  // nothing else, before later stores.
   static inline constinit BarrierPlan plan{};  // set before threads run, read-only then
   static Strength strength(SiteId site) { return plan[site]; }
   static bool changed(GuardId guard) { return plan.changed(guard); }
@@ -298,6 +249,14 @@ struct machine {
     r.write_once(v);  // others may look at a struct page at any time
   }
 
+  template <class T>
+  static void copy(ptr<hardware::shared<T>> to, ptr<hardware::shared<T>> from, std::uint64_t n) {
+    access::compiler_barrier();
+    std::memcpy(static_cast<void*>(to.raw()), from.raw(), n * sizeof(T));
+    access::compiler_barrier();
+  }
+
+  static constexpr bool checks_unlocks = true;
   static void handover(unsigned /*cpu*/) {}  // the host's mutex does it
 
   template <class T>
@@ -315,7 +274,9 @@ struct machine {
 
   static void wait_a_little(unsigned turn) {
     relax();
-    if (turn % 64 == 63) sched_yield();
+    if (turn % 64 != 63) return;
+    if (context.waiting != nullptr) context.waiting();
+    sched_yield();
   }
 };
 

@@ -63,6 +63,13 @@ void Zsmalloc<M>::replace_sub_page(Class c, Zspage z, Page fresh, Page old) {
   kernel::set_page_movable<M>(fresh, pool_.address());
 }
 
+// A fault that a test of an engine can inject, on a machine that has it: the page is copied behind the class lock.
+template <class M>
+bool publishes_before_copy() {
+  if constexpr (requires { M::publishes_before_copy(); }) return M::publishes_before_copy();
+  return false;
+}
+
 template <class M>
 auto Zsmalloc<M>::zs_page_migrate(Page fresh, Page old) -> MigrateResult {
   typename M::function here{"zs_page_migrate"};
@@ -93,9 +100,7 @@ auto Zsmalloc<M>::zs_page_migrate(Page fresh, Page old) -> MigrateResult {
     }
 
     if (result == MigrateResult::success) {
-      const Words to = pages_.page_address(fresh);
-      for (std::uint32_t w = 0; w < pages_.words_per_page(); ++w)
-        to[std::uint64_t{w}].store(from[std::uint64_t{w}].load());
+      if (!publishes_before_copy<M>()) M::copy(pages_.page_address(fresh), from, pages_.words_per_page());
       for (u32 at = first; M::known(at < end); at = at + c.size) {
         const u64 head = obj_to_head(c, old, at);
         if ((head & obj_allocated_tag) == 0u) continue;
@@ -132,6 +137,8 @@ auto Zsmalloc<M>::zs_page_migrate(Page fresh, Page old) -> MigrateResult {
   if (result == MigrateResult::success && RACE_CHANGED(M, "zs_page_isolate.off-list") &&
       RACE_CHANGED(M, "zs_page_isolate.class-lock"))
     dec_isolated(z);
+  if (publishes_before_copy<M>() && result == MigrateResult::success)
+    M::copy(pages_.page_address(fresh), pages_.page_address(old), pages_.words_per_page());
   kernel::write_unlock<M>(z[&zspage<M>::lock], RACE_SITE("zs_page_migrate.zspage.write_unlock", write_unlock,
                                                          "the copy of the page, for who maps a straddling object"));
   return result;

@@ -23,13 +23,13 @@ from race.scenario.native_plan import MAX_TRACES, native_plan
 def main(options: argparse.Namespace, command: list[str]) -> int:
     catalog = native.catalog()
     scenario = load(find(options.scenario), catalog, options.page_size)
-    plans = _plans(options, scenario, catalog)
-    settings = _settings(options, len(plans))
+    wanted = plans(options, scenario, catalog)
+    settings = _settings(options, len(wanted))
     run = Run(
         verb=options.verb,
         command=command,
         scenario=scenario,
-        plans=plans,
+        plans=wanted,
         sites=catalog.sites,
         engine=options.engine,
         model=options.model,
@@ -37,7 +37,7 @@ def main(options: argparse.Namespace, command: list[str]) -> int:
         jobs=options.jobs or host.cores(),
         shard=options.shard,
     )
-    arms = [_arm(plan, strengths, run, settings) for plan, strengths in plans.items()]
+    arms = [_arm(plan, strengths, run, settings) for plan, strengths in wanted.items()]
     files = reports.wanted(options)
     output.check(files.values())
 
@@ -61,17 +61,18 @@ def _run(arms: list[ArmPlan], jobs: int, settings: Settings) -> CampaignResult:
         return run_campaign(arms, pool, settings, stop, shown.update)
 
 
-def _plans(options: argparse.Namespace, scenario: Scenario, catalog: native.Catalog) -> dict[str, Strengths]:
+def plans(options: argparse.Namespace, scenario: Scenario, catalog: native.Catalog) -> dict[str, Strengths]:
+    """The barrier plans that were asked for, resolved."""
     if options.verb == "run":
         wanted = [options.barriers]
     else:
         wanted = options.barriers or scenario.compare
-    plans: dict[str, Strengths] = {}
+    resolved: dict[str, Strengths] = {}
     for text in wanted:
-        if text in plans:
+        if text in resolved:
             raise InputError(f'barrier plan "{text}" is given twice')
-        plans[text] = resolve(text, catalog.sites, scenario.held, catalog.guards)
-    return plans
+        resolved[text] = resolve(text, catalog.sites, scenario.held, catalog.guards)
+    return resolved
 
 
 def _arm(plan: str, strengths: Strengths, run: Run, settings: Settings) -> ArmPlan:

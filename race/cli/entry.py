@@ -59,6 +59,14 @@ def _run(argv: list[str]) -> int:
             from race.cli import ablate
 
             return ablate.main(options, ["race", *argv])
+        case "plan" | "calibrate":
+            from race.cli import hardware
+
+            return hardware.calibrate(options) if options.verb == "calibrate" else hardware.plan(options, ["race", *argv])
+        case _ if options.engine == "hardware":
+            from race.cli import hardware
+
+            return hardware.main(options, ["race", *argv])
         case _:
             from race.cli import campaign
 

@@ -20,6 +20,8 @@ VERBS = {
     "ablate": "which ordering sites a scenario needs, and how strong",
     "replay": "one execution again, from its token or from a saved result, shrunk to what is necessary",
     "litmus": "litmus tests: small AArch64 programs and the final states that they can end in",
+    "calibrate": "what this host's CPUs are seen to reorder, by litmus tests on native threads",
+    "plan": "a scenario as one document for race-native, on a board without Python",
     "sites": "the ordering sites of the allocator",
     "guards": "the steps of the code that a barrier plan can have otherwise than Linux 4.8",
     "report": "a saved result again, in another form",
@@ -40,6 +42,9 @@ EPILOGS = {
     "run": f"{PLAN} {EXIT_STATUS}",
     "compare": f"{PLAN} {EXIT_STATUS}",
     "ablate": f"{PLAN} {EXIT_STATUS}",
+    "plan": f"{PLAN} There: race-native plan.json > result.json; back here: race report result.json.",
+    "calibrate": "Exit status: 0 something was seen; 1 an outcome that the architecture forbids; 3 nothing was seen, or the "
+    "CPU is emulated; 4 it could not be completed.",
     "replay": f"{PLAN} Exit status: 0 the finding came again; 1 it did not, or not under --barriers; 2 the token, or "
     "other input, is wrong; 4 interrupted.",
 }
@@ -125,12 +130,9 @@ def _build() -> tuple[_Parser, dict[str, _Parser]]:
     _add_campaign_options(verbs["run"])
     _add_run_options(verbs["run"])
     _add_campaign_options(verbs["compare"])
-    verbs["compare"].add_argument(
-        "--barriers",
-        metavar="PLAN",
-        action="append",
-        help="a barrier plan; may be given several times; default: those of the scenario's `compare`, else off and on",
-    )
+    _add_plans_option(verbs["compare"])
+    _add_plan_options(verbs["plan"])
+    _add_calibrate_options(verbs["calibrate"])
     _add_ablate_options(verbs["ablate"])
     _add_replay_options(verbs["replay"])
     _add_litmus_options(verbs["litmus"])
@@ -168,8 +170,9 @@ def _add_campaign_options(verb: argparse.ArgumentParser) -> None:
         "--engine",
         type=values.engine,
         default="weak",
-        help="what runs the executions: weak (default), a simulated machine",
+        help="what runs the executions: weak (default), a simulated machine; hardware, threads on this host's CPUs",
     )
+    _add_calibrate_option(verb)
     verb.add_argument(
         "--executions",
         metavar="N",
@@ -193,6 +196,45 @@ def _add_campaign_options(verb: argparse.ArgumentParser) -> None:
     )
     verb.add_argument("--json", metavar="FILE", help="write the result document there (- is standard output)")
     _add_report_outputs(verb)
+
+
+def _add_plans_option(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--barriers",
+        metavar="PLAN",
+        action="append",
+        help="a barrier plan; may be given several times; default: those of the scenario's `compare`, else off and on",
+    )
+
+
+def _add_calibrate_option(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--calibrate",
+        metavar="S",
+        type=values.seconds,
+        help="engine hardware: seconds to find out first what the host reorders; default: 2",
+    )
+
+
+def _add_plan_options(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("scenario", metavar="SCENARIO", help="a name that `race list` shows, or a file")
+    _add_plans_option(verb)
+    verb.add_argument("--engine", type=values.engine, default="hardware", help="hardware (default), or weak")
+    verb.add_argument("--seed", metavar="N", type=values.integer(0, values.MAX_SEED), default=1, help="default: 1")
+    verb.add_argument("--page-size", metavar="N", type=values.integer(*PAGE_SIZES), help="instead of the scenario's")
+    verb.add_argument("--executions", metavar="N", type=values.integer(1), help="of each plan")
+    verb.add_argument(
+        "--seconds", metavar="S", type=values.seconds, help="for all plans together; default: 10, or of weak 200,000 executions"
+    )
+    verb.add_argument("--max-findings", metavar="N", type=values.integer(1, 1_000_000), default=100, help="default: 100")
+    verb.add_argument("--output", metavar="FILE", default="-", help="default: standard output")
+    _add_calibrate_option(verb)
+
+
+def _add_calibrate_options(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--seconds", metavar="S", type=values.seconds, help="default: 10")
+    verb.add_argument("--seed", metavar="N", type=values.integer(0, values.MAX_SEED), default=1, help="default: 1")
+    verb.add_argument("--json", metavar="FILE", help="write it as JSON there (- is standard output)")
 
 
 def _add_run_options(verb: argparse.ArgumentParser) -> None:

@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from race import output, results
 from race.ablation import document as ablation
 from race.cli import ablate, reports
 from race.errors import InputError
+from race.hardware import result as native_result
 
 
 def main(options: argparse.Namespace) -> int:
     files = reports.wanted(options)
     if ablation.is_ablation(options.file):
         return _ablation(options.file, files)
-    document = results.load(options.file)
+    document = _native(options.file) or results.load(options.file)
     output.check(files.values())
     reports.write(document, files)
     if not files:
         reports.show(document, files)
     return 0
+
+
+def _native(file: str) -> results.Document | None:
+    """What race-native wrote, as the document that `race compare` writes."""
+    header = results.header(file)
+    if header.format != native_result.FORMAT:
+        return None
+    return native_result.document(native_result.decode(Path(file).read_bytes(), file), {})
 
 
 def _ablation(file: str, files: dict[str, str]) -> int:

@@ -53,9 +53,9 @@ def one_of(kind: str, known: Sequence[str]) -> Callable[[str], str]:
 
 
 def engine(text: str) -> str:
-    if text in ("exhaustive", "hardware"):
-        raise argparse.ArgumentTypeError(f'engine "{text}" is not in this version; available: weak')
-    return one_of("engine", ["weak"])(text)
+    if text == "exhaustive":
+        raise argparse.ArgumentTypeError(f'engine "{text}" is not in this version; available: weak, hardware')
+    return one_of("engine", ["weak", "hardware"])(text)
 
 
 def shard(text: str) -> Shard:

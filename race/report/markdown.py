@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from race.hardware import record as hardware
 from race.report import words
 from race.results import Arm, Document, Finding, printable
 
@@ -58,6 +59,8 @@ def _lines(document: Document) -> Iterator[str]:
         yield from _findings(arm, findings)
     yield from _trace(document)
     yield from _list("What was shown", words.shown(document))
+    if document.hardware:
+        yield from _list("What this host was seen to reorder", hardware.summary(document.hardware))
     if verdict.not_shown:
         yield from _list("What was not shown", verdict.not_shown)
     yield from _list("What was asked", (f"{label}: {text}" for label, text in words.asked(document)))

@@ -15,6 +15,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from race.hardware import record as hardware
 from race.report import words
 from race.results import Arm, Document, Finding, printable
 
@@ -161,6 +162,8 @@ def _verdict(document: Document) -> Iterator[RenderableType]:
         yield Padding(Text("The run was interrupted: the figures are of what was done until then."), (0, 0, 0, 2))
     yield _list(verdict.reasons)
     yield from bullets("What was shown", words.shown(document))
+    if document.hardware:
+        yield from bullets("What this host was seen to reorder", hardware.summary(document.hardware))
     if verdict.not_shown:
         yield from bullets("What was not shown", verdict.not_shown)
 

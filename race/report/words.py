@@ -15,7 +15,10 @@ MODELS = {
     "tso": "x86 (TSO): only a store may be late, and in order",
     "sc": "sequential consistency: nothing is reordered",
 }
-ENGINES = {"weak": "random executions of a simulated machine"}
+ENGINES = {
+    "weak": "random executions of a simulated machine",
+    "hardware": "native threads on the CPUs of a host",
+}
 STATUSES = {
     "held": "every expectation held",
     "failed": "an expectation did not hold",
@@ -158,7 +161,7 @@ def shown(document: Document) -> list[str]:
             sentences.append(f"plan {arm.plan}: {count(arm.hits)} of {_executions(arm.judged)} went wrong ({found})")
         else:
             sentences.append(
-                f"plan {arm.plan}: nothing went wrong in {_executions(arm.judged, 'random ')}; "
+                f"plan {arm.plan}: nothing went wrong in {_executions(arm.judged, '' if document.hardware else 'random ')}; "
                 f"at 95 % confidence at most {percent(arm.total.high)} of such executions do"
             )
         if arm.cut_short:
@@ -298,7 +301,7 @@ def replay_command(document: Document, token: str) -> str:
 def finding_command(document: Document, arm: Arm) -> str | None:
     """Runs the execution alone that the report shows of this arm."""
     findings = shown_findings(arm)
-    if not findings:
+    if not findings or document.hardware:  # on hardware none comes twice
         return None
     scenario = document.scenario
     named = scenario.file if scenario.file in document.command else scenario.name

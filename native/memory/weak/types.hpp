@@ -392,6 +392,12 @@ struct machine {
   static void poke(weak::ref<T> r, typename weak::ref<T>::Result v) {
     current->poke(r.address(), current->resolve(Codec<T>::encode(v)).value);
   }
+  template <class T>
+  static void copy(weak::ptr<weak::shared<T>> to, weak::ptr<weak::shared<T>> from, std::uint64_t n) {
+    for (std::uint64_t w = 0; w < n; ++w) to[w].store(from[w].load());
+  }
+  static bool full_atomic_needs_fence() { return true; }
+  static constexpr bool checks_unlocks = true;
   static void handover(unsigned from) { current->handover(from); }
   template <class T>
   static void set_live(weak::ptr<weak::shared<T>> words, std::uint64_t n, bool live) {
