@@ -1,4 +1,4 @@
-"""Draws the picture in README.md anew: the shortest execution with a garbage freeobj, from a real run and its replay."""
+"""Draws the picture in README.md anew: the shortest execution with a garbage freeobj, of a run and its replay."""
 
 from __future__ import annotations
 
@@ -22,12 +22,6 @@ ORACLE = "garbage-freeobj"
 INDENT = "    "
 
 
-class _Replay(msgspec.Struct):
-    """What is needed of what `race replay --json` writes."""
-
-    finding: Finding
-
-
 def block() -> str:
     with tempfile.TemporaryDirectory() as folder:
         result, replayed = Path(folder, "run.json"), Path(folder, "replay.json")
@@ -35,8 +29,8 @@ def block() -> str:
         causes = [cause for cause in shortest(load(result), native.catalog()) if cause.finding.oracle == ORACLE]
         command = ["replay", min(causes, key=rank).token]
         _race(*command, "--json", str(replayed))
-        steps = msgspec.json.decode(replayed.read_bytes(), type=_Replay).finding.steps
-    lines = [f"$ race {' '.join(command)}", *picture(steps, WIDTH - len(INDENT))]
+        finding = msgspec.convert(msgspec.json.decode(replayed.read_bytes())["finding"], type=Finding)
+    lines = [f"$ race {' '.join(command)}", *picture(finding.steps, WIDTH - len(INDENT))]
     return "\n" + "".join(f"{INDENT}{line}".rstrip() + "\n" for line in lines) + "\n"
 
 
