@@ -24,7 +24,7 @@ FRAME := pyproject.toml CMakeLists.txt
 SANITIZERS := address thread
 FORMATTED := $(filter %.cpp %.hpp %.h,$(NATIVE_SOURCES))
 
-.PHONY: help setup demo test test-native test-python bench sanitize schema golden litmus-golden format clean check-build check-native
+.PHONY: help setup demo test test-native test-python bench sanitize schema golden litmus-golden reports format clean check-build check-native
 .PHONY: lint lint-python lint-format lint-native lint-scripts
 .DEFAULT_GOAL := help
 
@@ -38,6 +38,7 @@ help:
 	@echo "make schema    write the JSON Schema of the result document"
 	@echo "make golden    write anew what the weak machine gives, to the byte"
 	@echo "make litmus-golden   write anew the final states of our own litmus tests"
+	@echo "make reports   run the kept samples in reports/ again, and draw the picture in the README"
 	@echo "make clean     remove everything that was built, and $(VENV)"
 
 check-build:
@@ -134,6 +135,14 @@ golden: setup
 # The final states of tests/litmus under each model; the tests compare. Look at the difference before you commit it.
 litmus-golden: setup
 	@$(BIN)/python tools/litmus_golden.py
+
+# The samples that are kept, and the README's picture (a test fails while that is not current).
+reports: setup
+	$(BIN)/race compare freeobj-corruption --executions 20000 --max-findings 3 \
+	  --html reports/freeobj-corruption.html --markdown reports/freeobj-corruption.md >/dev/null
+	$(BIN)/race ablate freeobj-corruption --page-size 256 --executions 10000 \
+	  --html reports/freeobj-corruption-ablation.html --markdown reports/freeobj-corruption-ablation.md >/dev/null
+	@$(BIN)/python tools/readme_picture.py
 
 format: $(VENV)/.dev
 	ruff check --fix-only .

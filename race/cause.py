@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from race.results import Document, Finding
 from race.scenario.load import shipped
 from race.why.explanation import Change
 
+TRIED = 3  # findings of an oracle in an arm that are shrunk: the first one's cause need not be the shortest
+
 Progress = Callable[[str, int, int, int], None]  # what is shrunk; executions, and the fewest reorderings and switches
 
 
@@ -23,6 +26,7 @@ class Cause(msgspec.Struct, kw_only=True):
     """The shortest execution found. Without one (`why_not`) the finding is as it was recorded."""
 
     arm: str  # its plan
+    execution: int  # that was shrunk
     finding: Finding
     token: str = ""  # of that execution
     size: Size | None = None
@@ -42,24 +46,36 @@ def shortest(
     stop: Flag | None = None,
     progress: Progress = lambda *_: None,
 ) -> list[Cause]:
-    """Of the first finding of each oracle in each arm. A token that no longer fits gives a reason, not an error."""
+    """Of each oracle in each arm. A token that no longer fits gives a reason, not an error."""
     file = document.scenario.file if document.scenario.name not in shipped() else None
     stop = stop or threading.Event()
-    return [_shortest(arm, found, file, catalog, stop, progress) for arm, found in firsts(document)]
+    causes: dict[tuple[str, str], Cause] = {}
+    for arm, found in firsts(document):
+        cause = _shrunk(arm, found, file, catalog, stop, progress)
+        known = causes.setdefault((arm, found.oracle), cause)
+        if rank(cause) < rank(known):
+            causes[arm, found.oracle] = cause
+    return list(causes.values())
 
 
 def firsts(document: Document) -> Iterator[tuple[str, Finding]]:
-    """The first finding of each oracle in each arm, with the arm's plan."""
+    """The first findings of each oracle in each arm, with the arm's plan."""
     for arm in document.arms:
-        seen: set[str] = set()
+        seen: Counter[str] = Counter()
         for finding in arm.findings:
-            if finding.oracle not in seen:
-                seen.add(finding.oracle)
+            seen[finding.oracle] += 1
+            if seen[finding.oracle] <= TRIED:
                 yield arm.plan, finding
 
 
+def rank(cause: Cause) -> tuple[int, ...]:
+    """The smaller, the more it explains."""
+    size = cause.size
+    return (0, size.reorderings, size.switches, size.deviations) if size is not None else (1,)
+
+
 def recorded(arm: str, finding: Finding, why_not: str) -> Cause:
-    return Cause(arm=arm, finding=finding, token=finding.token, why_not=why_not)
+    return Cause(arm=arm, execution=finding.execution, finding=finding, token=finding.token, why_not=why_not)
 
 
 def of(subject: replay.Subject, outcome: replay.Outcome) -> Cause | None:
@@ -71,6 +87,7 @@ def of(subject: replay.Subject, outcome: replay.Outcome) -> Cause | None:
     why = outcome.explanation
     return Cause(
         arm=subject.token.plan,
+        execution=small.finding.execution,
         finding=small.finding.finding(text),
         token=text,
         size=_size(small),
@@ -88,7 +105,7 @@ def _size(of: Size) -> Size:
     return Size(reorderings=of.reorderings, switches=of.switches, deviations=of.deviations)
 
 
-def _shortest(arm: str, found: Finding, file: str | None, catalog: Catalog, stop: Flag, progress: Progress) -> Cause:
+def _shrunk(arm: str, found: Finding, file: str | None, catalog: Catalog, stop: Flag, progress: Progress) -> Cause:
     if stop.is_set():
         return recorded(arm, found, "interrupted before it was shrunk")
     if not found.token:
@@ -111,5 +128,5 @@ def _shortest(arm: str, found: Finding, file: str | None, catalog: Catalog, stop
     cause = of(subject, outcome)
     if cause is None:
         return recorded(arm, found, "interrupted before it was shrunk")
-    cause.arm = arm
+    cause.arm, cause.execution = arm, found.execution
     return cause

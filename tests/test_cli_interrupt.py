@@ -40,7 +40,7 @@ def is_running(pid: int) -> bool:
 @pytest.fixture
 def run(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """A comparison that would take for ever, with two workers at work."""
-    command = [sys.executable, "-m", "race", *ENDLESS, "--jobs", "2", "--json", "out.json"]
+    command = [sys.executable, "-m", "race", *ENDLESS, "--jobs", "2", "--json", "out.json", "--html", "out.html"]
     with subprocess.Popen(
         command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as process:
@@ -67,6 +67,7 @@ def test_a_signal(number: signal.Signals, to_all: bool, run: subprocess.Popen[st
     assert document.verdict.reasons[0] == "the run was interrupted"
     assert [arm.plan for arm in document.arms] == ["off"]
     assert "interrupted" in out
+    assert "The run was interrupted" in (tmp_path / "out.html").read_text(encoding="utf-8")
 
 
 def test_a_dead_worker(run: subprocess.Popen[str], tmp_path: Path) -> None:

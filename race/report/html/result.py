@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from race.cause import Cause
+from race.cause import Cause, rank
 from race.native import Site
 from race.report import steps, words
 from race.report.html import page
@@ -61,15 +61,10 @@ def _best(causes: Sequence[Cause], first: str | None) -> tuple[list[Cause], list
     best: dict[str, Cause] = {}
     for cause in causes:
         known = best.get(cause.finding.oracle)
-        if known is None or _rank(cause) < _rank(known):
+        if known is None or rank(cause) < rank(known):
             best[cause.finding.oracle] = cause
     chosen = [best[oracle] for oracle in in_order(best, first)]
     return chosen, [cause for cause in causes if all(cause is not one for one in chosen)]
-
-
-def _rank(cause: Cause) -> tuple[int, ...]:
-    size = cause.size
-    return (0, size.reorderings, size.switches, size.deviations) if size is not None else (1,)
 
 
 def _draw(document: Document, cause: Cause, name: str) -> Drawn:
