@@ -24,10 +24,10 @@ auto ref_to(Word<M>* w) {
 std::uint64_t load_word(Word<racing>* w) { return ref_to<racing>(w).load(); }
 void store_word(Word<racing>* w, std::uint64_t v) { ref_to<racing>(w).store(v); }
 
-#define RACE_PROBE(primitive, type, call)                     \
-  template <class M>                                          \
-  [[gnu::noinline]] void primitive(typename M::template ptr<type> at) { \
-    call;                                                     \
+#define RACE_PROBE(primitive, type, call)                                             \
+  template <class M>                                                                  \
+  [[gnu::noinline, gnu::flatten]] void primitive(typename M::template ptr<type> at) { \
+    call;                                                                             \
   }
 RACE_PROBE(spin_lock, kernel::spinlock<M>, kernel::spin_lock<M>(at, no_site))
 RACE_PROBE(spin_unlock, kernel::spinlock<M>, kernel::spin_unlock<M>(at, no_site))
@@ -52,9 +52,9 @@ A argument_of(void (*)(A));
   template void primitive<fixed<Strength::strength>>(decltype(argument_of(primitive<fixed<Strength::strength>>)));
 #define RACE_LOCKS(primitive) \
   RACE_AT(primitive, none) RACE_AT(primitive, dmb_ishld) RACE_AT(primitive, acquire) RACE_AT(primitive, full)
-#define RACE_UNLOCKS(primitive)                                                                              \
-  RACE_AT(primitive, none) RACE_AT(primitive, dmb_ishst) RACE_AT(primitive, release) RACE_AT(primitive, dmb_ish) \
-  RACE_AT(primitive, full)
+#define RACE_UNLOCKS(primitive) \
+  RACE_AT(primitive, none)      \
+  RACE_AT(primitive, dmb_ishst) RACE_AT(primitive, release) RACE_AT(primitive, dmb_ish) RACE_AT(primitive, full)
 RACE_LOCKS(spin_lock)
 RACE_LOCKS(read_lock)
 RACE_LOCKS(write_lock)
