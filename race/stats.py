@@ -47,6 +47,14 @@ def zero_hit_bound(n: int, confidence: float = CONFIDENCE) -> float:
     return 1.0 if n == 0 else -math.expm1(math.log1p(-_checked(confidence)) / n)
 
 
+def runs_needed(rate: float, confidence: float = CONFIDENCE) -> int:
+    """How many executions show at least one hit with that probability, if each has one at this rate."""
+    if not 0 < rate <= 1:
+        raise ValueError(f"rate {rate}: must be above 0, at most 1")
+    _checked(confidence)
+    return 1 if rate == 1 else math.ceil(math.log1p(-confidence) / math.log1p(-rate))
+
+
 def fisher(a_hits: int, a_n: int, b_hits: int, b_n: int) -> float:
     """Fisher's exact test of a_hits/a_n against b_hits/b_n: two-sided, over all tables no likelier than this one."""
     _check_counts(a_hits, a_n)

@@ -21,6 +21,8 @@ from race.scenario.expect import ANY, Expected
 MIN_EXECUTIONS = 1000  # of an arm; fewer say nothing about a clean result
 SIGNIFICANT = 0.05  # the greatest p-value of a difference that counts
 
+RARE = 1e-6  # a rate of findings that a run on hardware should be long enough to see
+
 TOO_FEW = f"which is too few to tell (at least {MIN_EXECUTIONS:,})"
 
 STATUS: dict[Status, int] = {"held": 0, "failed": 1, "unjudged": 0, "inconclusive": 3, "incomplete": 4}
@@ -149,7 +151,9 @@ def _judge_arm(this: Judged, others: Sequence[Arm], situation: Situation) -> tup
     if missing:
         what = _either(missing)
         if situation.hardware:  # a CPU need not do what it may do
-            return None, f"{what} not found in {_executions(arm)}; that is no evidence that it cannot happen"
+            needed = stats.runs_needed(RARE)
+            why = "" if arm.judged >= needed else f"; to see one in a million takes {needed:,} (95 % confidence)"
+            return None, f"{what} not found in {_executions(arm)}, which is no evidence that it cannot happen{why}"
         if arm.judged < MIN_EXECUTIONS:
             return None, f"{what} was expected and not found in {_executions(arm)}, {TOO_FEW}"
         if situation.interrupted or situation.error:
@@ -224,8 +228,8 @@ def _not_shown(judged: Sequence[Judged], situation: Situation) -> Iterable[str]:
         yield situation.hardware.not_shown()
     else:
         yield (
-            f"anything about real hardware: the machine is simulated (model {situation.model}), and the rates are those "
-            "of its random scheduler"
+            f"anything about real hardware: the machine is simulated (model {situation.model}), and the rates are "
+            "those of its random scheduler"
         )
         if situation.model in MODEL_LIMITS:
             yield MODEL_LIMITS[situation.model]

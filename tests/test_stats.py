@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from race.stats import fisher, interval, wilson, zero_hit_bound
+from race.stats import fisher, interval, runs_needed, wilson, zero_hit_bound
 
 # hits, n, confidence, low, high
 WILSON_SCIPY = [
@@ -152,3 +152,30 @@ def test_impossible_counts_are_refused(hits: int) -> None:
 def test_impossible_confidence_is_refused(confidence: float) -> None:
     with pytest.raises(ValueError, match="must be between 0 and 1"):
         zero_hit_bound(10, confidence)
+
+
+# rate, confidence, runs. The first two are Wilks' sample sizes of non-parametric tolerance limits (Annals of Mathematical
+# Statistics 12, 1941), as engineers quote them: 95/95 takes 59, 95/99 takes 299, 90/90 takes 22.
+RUNS_NEEDED = [
+    (0.05, 0.95, 59),
+    (0.01, 0.95, 299),
+    (0.10, 0.90, 22),
+    (0.05, 0.99, 90),
+    (1.0, 0.95, 1),
+    (1e-6, 0.95, 2_995_731),
+]
+
+
+@pytest.mark.parametrize(("rate", "confidence", "runs"), RUNS_NEEDED)
+def test_runs_needed(rate: float, confidence: float, runs: int) -> None:
+    assert runs_needed(rate, confidence) == runs
+    # It is the least: with it the bound of no hit is at most the rate, with one fewer it is not.
+    assert zero_hit_bound(runs, confidence) <= rate * (1 + 1e-12)
+    if runs > 1:
+        assert zero_hit_bound(runs - 1, confidence) > rate * (1 - 1e-12)
+
+
+@pytest.mark.parametrize("rate", [0.0, -0.1, 1.5])
+def test_runs_needed_for_an_impossible_rate(rate: float) -> None:
+    with pytest.raises(ValueError, match="rate"):
+        runs_needed(rate)

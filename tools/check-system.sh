@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Looks for what pip cannot bring and says which command installs it.
-#   tools/check-system.sh [--list] TARGET...     TARGET: build (the package alone), native (also its native programs)
+#   tools/check-system.sh [--list] TARGET...     TARGET: build (the package alone), native (also its native programs),
+#                                                arm64 (also their cross build, and the emulator for its tests)
 # Exit status 0 if all is there, 1 if not. --list prints the missing Debian packages, one a line, and nothing else; for scripts.
 set -u
 
@@ -55,14 +56,21 @@ check_compiler() {
   [[ $1 != native ]] || has_header doctest/doctest.h || missing doctest-dev "doctest/doctest.h"
 }
 
+check_arm64() {
+  command -v aarch64-linux-gnu-g++ >/dev/null || missing g++-aarch64-linux-gnu "aarch64-linux-gnu-g++: not found"
+  command -v qemu-aarch64 >/dev/null || missing qemu-user "qemu-aarch64: not found"
+}
+
+arm64=no
 target=build
 for argument in "$@"; do
   case $argument in
     --list) list=yes ;;
     build) ;;
     native) target=native ;;
+    arm64) target=native arm64=yes ;;
     *)
-      echo "error: check-system.sh: unknown argument '$argument'; expected --list, build or native" >&2
+      echo "error: check-system.sh: unknown argument '$argument'; expected --list, build, native or arm64" >&2
       exit 2
       ;;
   esac
@@ -70,6 +78,7 @@ done
 
 check_python
 check_compiler "$target"
+[[ $arm64 == no ]] || check_arm64
 ((${#packages[@]})) || exit 0
 if [[ $list == yes ]]; then
   printf '%s\n' "${packages[@]}"

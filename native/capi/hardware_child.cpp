@@ -93,8 +93,8 @@ ordered_json calibration_json(const hardware::Calibration& c) {
 void calibrate_into(int fd, const Request& request) {
   prepare(fd);
   const hardware::Topology topology;
-  const hardware::Calibration c = hardware::calibrate(
-      topology, {request.calibrate_seconds, 0}, request.seed, cancelled);
+  const hardware::Calibration c =
+      hardware::calibrate(topology, {request.calibrate_seconds, 0}, request.seed, cancelled);
   write_line(fd, {{"calibration", calibration_json(c)}});
 }
 

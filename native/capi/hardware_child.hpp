@@ -18,6 +18,7 @@ struct ArmBudget {
 };
 // {"status": {"executions", "cut_short", "counts"}} every quarter of a second, {"finding": {...}} for each that is kept, and
 // the status once more when it ends. tuning: the calibration's, as JSON; null if there was none.
-void run_arm_into(int fd, const Request& request, std::size_t arm, const nlohmann::json& tuning, const ArmBudget& budget);
+void run_arm_into(int fd, const Request& request, std::size_t arm, const nlohmann::json& tuning,
+                  const ArmBudget& budget);
 
 }  // namespace race

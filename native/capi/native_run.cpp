@@ -42,8 +42,8 @@ void add_counts(json& to, const json& more) {
 }
 
 ordered_json arm_json(const RequestedArm& arm, const ArmResult& r) {
-  ordered_json j{{"plan", arm.plan},           {"executions", r.executions}, {"cut_short", r.cut_short},
-                 {"counts", r.counts},         {"findings", r.findings},     {"deaths", r.deaths},
+  ordered_json j{{"plan", arm.plan},    {"executions", r.executions}, {"cut_short", r.cut_short},
+                 {"counts", r.counts},  {"findings", r.findings},     {"deaths", r.deaths},
                  {"seconds", r.seconds}};
   for (const auto& [name, value] : r.facts.items()) j[name] = value;
   if (!r.error.empty()) j["error"] = r.error;
@@ -86,20 +86,19 @@ ArmResult run_on_hardware(const Request& request, std::size_t index, std::option
   ArmBudget budget{request.first, request.executions, seconds};
   for (;;) {
     json status = json::object();
-    const Ended ended = supervise(
-        [&](int fd) { run_arm_into(fd, request, index, tuning, budget); },
-        [&](const json& line) {
-          if (line.contains("finding")) arm.findings.push_back(ordered_json(line["finding"]));
-          if (!line.contains("status")) return;
-          status = line["status"];
-          json counts = arm.counts;
-          add_counts(counts, status["counts"]);
-          tell({{"arm", request.arms[index].plan},
-                {"executions", arm.executions + status["executions"].get<std::uint64_t>()},
-                {"counts", counts},
-                {"seconds", seconds_now() - began}});
-        },
-        request.hang_seconds + 30, cancelled);
+    const Ended ended = supervise([&](int fd) { run_arm_into(fd, request, index, tuning, budget); },
+                                  [&](const json& line) {
+                                    if (line.contains("finding")) arm.findings.push_back(ordered_json(line["finding"]));
+                                    if (!line.contains("status")) return;
+                                    status = line["status"];
+                                    json counts = arm.counts;
+                                    add_counts(counts, status["counts"]);
+                                    tell({{"arm", request.arms[index].plan},
+                                          {"executions", arm.executions + status["executions"].get<std::uint64_t>()},
+                                          {"counts", counts},
+                                          {"seconds", seconds_now() - began}});
+                                  },
+                                  request.hang_seconds + 30, cancelled);
     arm.seconds = seconds_now() - began;
     if (ended.last_words.is_object() && ended.last_words.contains("status"))
       status.update(ended.last_words["status"]);  // newer than the last one
@@ -127,7 +126,8 @@ ArmResult run_on_hardware(const Request& request, std::size_t index, std::option
       break;
     }
     if (arm.deaths.size() == most_deaths) {
-      arm.facts["ended_early"] = "the processes that raced ended " + std::to_string(most_deaths) + " times; no more were started";
+      arm.facts["ended_early"] =
+          "the processes that raced ended " + std::to_string(most_deaths) + " times; no more were started";
       break;
     }
     if (request.executions) {
@@ -187,21 +187,19 @@ std::string utc_now() {
 
 ordered_json host_json(std::optional<bool> emulated) {
   const hardware::Host h = hardware::this_host();
-  ordered_json j{{"race", RACE_VERSION},       {"architecture", h.architecture}, {"model", h.model},
-                 {"cpus", h.cpus},             {"kernel", h.kernel},             {"compiler", h.compiler},
-                 {"atomics", h.atomics},       {"emulated", h.emulated},         {"why", h.why}};
+  ordered_json j{
+      {"race", RACE_VERSION}, {"architecture", h.architecture}, {"model", h.model},     {"cpus", h.cpus},
+      {"kernel", h.kernel},   {"compiler", h.compiler},         {"atomics", h.atomics}, {"emulated", h.emulated},
+      {"why", h.why}};
   if (emulated) j["emulated"] = *emulated, j["why"] = *emulated ? "the request says so" : "";
   return j;
 }
 
 ordered_json run_request(const Request& request, const Tell& tell, const std::atomic<bool>& cancelled) {
   const double began = seconds_now();
-  ordered_json result{{"format", "race-native-result"},
-                      {"version", 1},
-                      {"request", request.document},
-                      {"started", utc_now()},
-                      {"host", host_json(request.emulated)},
-                      {"calibration", nullptr},
+  ordered_json result{{"format", "race-native-result"},      {"version", 1},
+                      {"request", request.document},         {"started", utc_now()},
+                      {"host", host_json(request.emulated)}, {"calibration", nullptr},
                       {"arms", ordered_json::array()}};
   tell({{"host", result["host"]}});
   std::string error;
@@ -220,9 +218,8 @@ ordered_json run_request(const Request& request, const Tell& tell, const std::at
     if (request.seconds)
       seconds = std::max(0.01, *request.seconds - (seconds_now() - arms_began)) /
                 static_cast<double>(request.arms.size() - i);
-    const ArmResult arm = request.engine == "hardware"
-                              ? run_on_hardware(request, i, seconds, tuning, tell, cancelled)
-                              : run_on_weak_machine(request, i, seconds, tell, cancelled);
+    const ArmResult arm = request.engine == "hardware" ? run_on_hardware(request, i, seconds, tuning, tell, cancelled)
+                                                       : run_on_weak_machine(request, i, seconds, tell, cancelled);
     result["arms"].push_back(arm_json(request.arms[i], arm));
     error = arm.error;
   }

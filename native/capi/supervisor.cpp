@@ -51,7 +51,8 @@ std::string signal_text(int number) {
 Ended supervise(const std::function<void(int)>& work, const std::function<void(const json&)>& on_line, double silence,
                 const std::atomic<bool>& cancelled) {
   int pipe_ends[2];
-  if (pipe2(pipe_ends, O_CLOEXEC) != 0) throw std::runtime_error(std::string("cannot make a pipe: ") + std::strerror(errno));
+  if (pipe2(pipe_ends, O_CLOEXEC) != 0)
+    throw std::runtime_error(std::string("cannot make a pipe: ") + std::strerror(errno));
   const pid_t child = fork();
   if (child < 0) throw std::runtime_error(std::string("cannot start a process: ") + std::strerror(errno));
   if (child == 0) {

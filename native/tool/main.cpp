@@ -71,8 +71,8 @@ std::string calibration_request(const char* seconds) {
     } catch (const std::exception&) {
       throw std::invalid_argument(std::string("\"") + seconds + "\" is no number of seconds");
     }
-  return json{{"format", "race-plan"}, {"version", 1},           {"engine", "hardware"},
-              {"seed", 1},             {"calibrate_seconds", s}, {"arms", json::array()}}
+  return json{{"format", "race-plan"},  {"version", 1},         {"engine", "hardware"}, {"seed", 1},
+              {"calibrate_seconds", s}, {"arms", json::array()}}
       .dump();
 }
 
@@ -83,10 +83,12 @@ int run(int argc, char** argv) {
     return 0;
   }
   if (first.size() > 1 && first[0] == '-' && first != "--calibrate")
-    throw std::invalid_argument("unknown option " + first + "; race-native [PLAN.json], --calibrate [SECONDS] or --host");
+    throw std::invalid_argument("unknown option " + first +
+                                "; race-native [PLAN.json], --calibrate [SECONDS] or --host");
   if (argc > (first == "--calibrate" ? 3 : 2)) throw std::invalid_argument("too many arguments");
-  const race::Request request = race::parse_request(
-      first == "--calibrate" ? calibration_request(argc > 2 ? argv[2] : nullptr) : read_all(argc > 1 ? argv[1] : nullptr));
+  const race::Request request =
+      race::parse_request(first == "--calibrate" ? calibration_request(argc > 2 ? argv[2] : nullptr)
+                                                 : read_all(argc > 1 ? argv[1] : nullptr));
   std::signal(SIGINT, [](int) { cancelled = true; });
   std::signal(SIGTERM, [](int) { cancelled = true; });
   std::string model;

@@ -62,7 +62,9 @@ def _run(argv: list[str]) -> int:
         case "plan" | "calibrate":
             from race.cli import hardware
 
-            return hardware.calibrate(options) if options.verb == "calibrate" else hardware.plan(options, ["race", *argv])
+            return (
+                hardware.calibrate(options) if options.verb == "calibrate" else hardware.plan(options, ["race", *argv])
+            )
         case _ if options.engine == "hardware":
             from race.cli import hardware
 

@@ -167,7 +167,9 @@ def _show(hardware: Hardware, calibration: Calibration, to: output.Screen) -> No
     terminal.show(Text(), to)
     terminal.show(table, to)
     seen = ", ".join(calibration.seen()) or "nothing"
-    lines = [f"seen to reorder: {seen}. The rates are those of the tuning that was kept; the counts of all that was tried."]
+    lines = [
+        f"seen to reorder: {seen}. The rates are those of the tuning that was kept; the counts of all that was tried."
+    ]
     if forbidden := hardware.forbidden():
         lines.append(f"FAILED: {', '.join(forbidden)} showed an outcome that {host_facts.architecture} forbids")
     if cannot := hardware.cannot():

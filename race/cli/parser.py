@@ -224,9 +224,14 @@ def _add_plan_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--page-size", metavar="N", type=values.integer(*PAGE_SIZES), help="instead of the scenario's")
     verb.add_argument("--executions", metavar="N", type=values.integer(1), help="of each plan")
     verb.add_argument(
-        "--seconds", metavar="S", type=values.seconds, help="for all plans together; default: 10, or of weak 200,000 executions"
+        "--seconds",
+        metavar="S",
+        type=values.seconds,
+        help="for all plans together; default: 10, or of weak 200,000 executions",
     )
-    verb.add_argument("--max-findings", metavar="N", type=values.integer(1, 1_000_000), default=100, help="default: 100")
+    verb.add_argument(
+        "--max-findings", metavar="N", type=values.integer(1, 1_000_000), default=100, help="default: 100"
+    )
     verb.add_argument("--output", metavar="FILE", default="-", help="default: standard output")
     _add_calibrate_option(verb)
 

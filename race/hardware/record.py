@@ -70,8 +70,8 @@ class Hardware(msgspec.Struct, kw_only=True):
             return f"{EMULATED} ({self.host.why})"
         if self.host.model == "tso":
             return (
-                f"this host cannot show it: {self.host.architecture} keeps stores in order and loads in order (TSO), so who "
-                "sees an unlock sees the copy before it, whatever the barriers"
+                f"this host cannot show it: {self.host.architecture} keeps stores in order and loads in order (TSO), "
+                "so who sees an unlock sees the copy before it, whatever the barriers"
             )
         if self.calibration is None:
             return "this host was not calibrated: whether it reorders at all is not known"
@@ -90,9 +90,7 @@ def summary(hardware: Hardware) -> list[str]:
         lines.append(f"{EMULATED} ({host.why})")
     if calibration := hardware.calibration:
         for test in calibration.tests:
-            allowed = "allowed" if test.allowed[host.model] else "forbidden"
-            lines.append(
-                f"{test.name}: {test.weak:,} weak of {test.iterations:,} ({allowed} by {host.architecture}): {test.text}"
-            )
+            allowed = f"{'allowed' if test.allowed[host.model] else 'forbidden'} by {host.architecture}"
+            lines.append(f"{test.name}: {test.weak:,} weak of {test.iterations:,} ({allowed}): {test.text}")
         lines.append(f"tuning: {calibration.tuning.text} (the best of {calibration.trials})")
     return lines + hardware.notes

@@ -81,6 +81,4 @@ def arms(
 
 
 def _expects(expected: Expected) -> Expects:
-    return Expects(
-        find=list(expected.find), clean=expected.clean, never=list(expected.never), note=expected.note
-    )
+    return Expects(find=list(expected.find), clean=expected.clean, never=list(expected.never), note=expected.note)

@@ -172,7 +172,9 @@ def _notes(result: NativeResult) -> list[str]:
     if any(arm.oversubscribed for arm in result.arms):
         notes.append("there are fewer CPUs than threads: some never ran at the same time")
     if any(not arm.own_worker for arm in result.arms):
-        notes.append("there was no CPU for the worker of deferred frees: it ran after the other threads, not beside them")
+        notes.append(
+            "there was no CPU for the worker of deferred frees: it ran after the other threads, not beside them"
+        )
     for arm in result.arms:
         if arm.deaths:
             notes.append(f"plan {arm.plan}: {len(arm.deaths)} of its processes ended: {_death(arm.deaths[0])}")

@@ -153,6 +153,7 @@ def difference(test: Difference) -> str:
 def shown(document: Document) -> list[str]:
     """What each arm showed, a sentence an arm."""
     sentences = []
+    kind = "" if document.hardware else "random "
     for arm in document.arms:
         if arm.judged == 0:
             sentences.append(f"plan {arm.plan}: no execution was completed; nothing is known")
@@ -161,7 +162,7 @@ def shown(document: Document) -> list[str]:
             sentences.append(f"plan {arm.plan}: {count(arm.hits)} of {_executions(arm.judged)} went wrong ({found})")
         else:
             sentences.append(
-                f"plan {arm.plan}: nothing went wrong in {_executions(arm.judged, '' if document.hardware else 'random ')}; "
+                f"plan {arm.plan}: nothing went wrong in {_executions(arm.judged, kind)}; "
                 f"at 95 % confidence at most {percent(arm.total.high)} of such executions do"
             )
         if arm.cut_short:

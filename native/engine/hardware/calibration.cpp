@@ -133,7 +133,8 @@ void member(Shared& s, const Tuning& t, unsigned me, const Budget& budget, Rng& 
     s.barrier.wait();
     s.arena.touch(me);
     if (me == 0)
-      for (auto& skew : s.skew) skew = t.skew_ns == 0 ? 0 : rng.below(static_cast<std::uint32_t>(ticks_of_ns(t.skew_ns)) + 1);
+      for (auto& skew : s.skew)
+        skew = t.skew_ns == 0 ? 0 : rng.below(static_cast<std::uint32_t>(ticks_of_ns(t.skew_ns)) + 1);
     s.barrier.wait();
     if (me == 0) s.start = ticks() + ticks_of_ns(400);
     s.barrier.wait();
@@ -220,8 +221,7 @@ Calibration calibrate(const Topology& topology, Budget budget, std::uint64_t see
     // Mostly what was kept; for the other tests something else may be better.
     const double share = left / static_cast<double>(shapes::all.size());
     c.best[shape].add(run(shape, c.tuning, share * 0.7));
-    for (int i = 0; i < 6; ++i)
-      c.others[shape].add(run(shape, Tuning::draw(rng, topology, spare), share * 0.05));
+    for (int i = 0; i < 6; ++i) c.others[shape].add(run(shape, Tuning::draw(rng, topology, spare), share * 0.05));
   }
   c.seconds = seconds_now() - began;
   return c;

@@ -14,8 +14,8 @@ namespace race::hardware {
 
 struct Measured {
   std::uint64_t iterations = 0, weak = 0;
-  double seconds = 0;                          // from the first batch to the last, preparation and counting included
-  std::array<std::uint64_t, 256> outcomes{};   // by what the first thread read, 16 * that, and the second
+  double seconds = 0;                         // from the first batch to the last, preparation and counting included
+  std::array<std::uint64_t, 256> outcomes{};  // by what the first thread read, 16 * that, and the second
   void add(const Measured& other);
   double weak_per_second() const { return seconds > 0 ? static_cast<double>(weak) / seconds : 0; }
   double iterations_per_second() const { return seconds > 0 ? static_cast<double>(iterations) / seconds : 0; }

@@ -25,14 +25,15 @@ void inject(std::uint64_t execution) {
 }
 #endif
 
-constexpr double round_seconds = 0.25;  // then other CPUs are drawn
+constexpr double round_seconds = 0.25;         // then other CPUs are drawn
 constexpr std::size_t batch_bytes = 4u << 20;  // of a batch's instances, so that they stay in the caches
 
 }  // namespace
 
 // What the threads of a round share. A batch's draws are made by thread 0 before a barrier.
 struct HardwareCampaign::Round {
-  Round(unsigned threads, const OnFinding& handler) : barrier(threads), arrived(threads), finished(threads), on_finding(handler) {}
+  Round(unsigned threads, const OnFinding& handler)
+      : barrier(threads), arrived(threads), finished(threads), on_finding(handler) {}
   SpinBarrier barrier;
   struct alignas(line) Count {
     std::uint32_t n = 0;
@@ -51,7 +52,8 @@ struct HardwareCampaign::Round {
   std::mutex lock;  // of the counts and findings, while instances are judged
 };
 
-HardwareCampaign::HardwareCampaign(const Plan& plan, const Topology& topology, const Tuning& tuning, std::uint64_t first)
+HardwareCampaign::HardwareCampaign(const Plan& plan, const Topology& topology, const Tuning& tuning,
+                                   std::uint64_t first)
     : plan_(plan), topology_(topology), tuning_(tuning), rng_(Rng::mix(plan.seed ^ Rng::mix(first + 1))), next_(first) {
   const auto programs = static_cast<unsigned>(plan.threads.size());
   own_worker_ = topology.cpus().size() > programs;

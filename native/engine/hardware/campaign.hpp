@@ -30,7 +30,7 @@ class HardwareCampaign {
 
   const Counts& counts() const { return counts_; }
   double total_seconds() const { return seconds_; }  // in run()
-  bool own_worker() const { return own_worker_; }  // deferred frees have a thread; else they come after the others
+  bool own_worker() const { return own_worker_; }    // deferred frees have a thread; else they come after the others
   bool oversubscribed() const { return threads_ > topology_.cpus().size(); }
   bool pinned() const { return pinned_; }
 
@@ -51,7 +51,7 @@ class HardwareCampaign {
   bool own_worker_;
   bool pinned_ = true;
   std::vector<std::unique_ptr<Instance>> instances_;
-  std::uint64_t next_;  // number of the next execution
+  std::uint64_t next_;         // number of the next execution
   std::uint64_t longest_ = 0;  // ticks that a thread's program took
   double seconds_ = 0;
   Counts counts_;

@@ -36,8 +36,7 @@ std::size_t bytes_for(const std::vector<Step>& steps) {
 
 }  // namespace
 
-Instance::Instance(const Plan& plan)
-    : plan_(plan), page_bytes_(plan.page_size), members_(cpus(plan)) {
+Instance::Instance(const Plan& plan) : plan_(plan), page_bytes_(plan.page_size), members_(cpus(plan)) {
   const zsmalloc::Geometry geometry(plan.page_size);
   const std::size_t set_up = (std::size_t{plan.frames} + cpus(plan) + 4) * (page_bytes_ + 64) + 65536 +
                              geometry.classes().size() * 512 + bytes_for(plan.setup);
@@ -122,7 +121,8 @@ void Instance::restore() {
 
 void Instance::warm(unsigned what) const {
   const auto touch = [](const std::byte* from, std::size_t bytes) {
-    for (std::size_t i = 0; i < bytes; i += 64) __atomic_load_n(reinterpret_cast<const unsigned char*>(from + i), __ATOMIC_RELAXED);
+    for (std::size_t i = 0; i < bytes; i += 64)
+      __atomic_load_n(reinterpret_cast<const unsigned char*>(from + i), __ATOMIC_RELAXED);
   };
   if ((what & next_pages) != 0)
     for (std::size_t i = queue_head_; i < std::min(queue_head_ + 2, pages_->queue_size()); ++i)
@@ -209,7 +209,8 @@ static std::uint32_t link_bits(const Fault& f) {
 }
 
 std::string Instance::value_kind(const Found& f) const {
-  if (f.fault.kind != ValueKind::freeobj && f.fault.kind != ValueKind::object_word && f.fault.kind != ValueKind::content)
+  if (f.fault.kind != ValueKind::freeobj && f.fault.kind != ValueKind::object_word &&
+      f.fault.kind != ValueKind::content)
     return "";
   if (const auto p = kernel::read_poison(link_bits(f.fault)); p.is_poison && p.frame < plan_.frames) return "poison";
   return read_payload(link_bits(f.fault)).is_payload ? "payload" : "other";

@@ -47,8 +47,8 @@ class Instance {
 
   void run(unsigned thread, Rng& rng);  // its program
   bool work_pending() const { return zs_->work_pending().read_once() != 0; }
-  void run_worker(Rng& rng);                   // the deferred frees that are pending
-  std::optional<Found> check(Rng& rng);        // when no thread runs it
+  void run_worker(Rng& rng);             // the deferred frees that are pending
+  std::optional<Found> check(Rng& rng);  // when no thread runs it
   std::string describe_value(const Found& f) const;
   std::string value_kind(const Found& f) const;
   std::string origin(const Found& f) const;

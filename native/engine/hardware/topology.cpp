@@ -75,12 +75,14 @@ bool Topology::offers(Placement p) const {
 
 std::vector<unsigned> Topology::assign(Placement p, unsigned threads, Rng& rng) const {
   std::vector<CpuPlace> order = cpus_;
-  for (std::size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[rng.below(static_cast<std::uint32_t>(i))]);
+  for (std::size_t i = order.size(); i > 1; --i)
+    std::swap(order[i - 1], order[rng.below(static_cast<std::uint32_t>(i))]);
   const CpuPlace first = order.front();
   const auto same = [&](const CpuPlace& c) { return c.package == first.package && c.cluster == first.cluster; };
   // The first stays; behind it come those that the placement prefers.
   if (p == Placement::near) std::stable_partition(order.begin() + 1, order.end(), same);
-  if (p == Placement::far) std::stable_partition(order.begin() + 1, order.end(), [&](const auto& c) { return !same(c); });
+  if (p == Placement::far)
+    std::stable_partition(order.begin() + 1, order.end(), [&](const auto& c) { return !same(c); });
   std::vector<unsigned> cpus;
   for (unsigned t = 0; t < threads; ++t) cpus.push_back(order[t % order.size()].cpu);
   return cpus;

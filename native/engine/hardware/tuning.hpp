@@ -10,7 +10,12 @@ namespace race::hardware {
 
 // Who touched a cache line last, before the threads start. Owned: written; shared: written, then read by the other.
 enum class LineState : std::uint8_t { owned_by_first, owned_by_second, shared, flushed, count };
-enum class Start : std::uint8_t { counter, flags, free, count };  // each iteration at an agreed tick; by flags; only the first
+enum class Start : std::uint8_t {
+  counter,
+  flags,
+  free,
+  count
+};  // each iteration at an agreed tick; by flags; only the first
 
 struct Tuning {
   Placement placement = Placement::any;

@@ -1,12 +1,12 @@
 #include "engine/hardware/watch.hpp"
 
-#include <csignal>
-#include <cstring>
 #include <unistd.h>
 
 #include <array>
 #include <chrono>
 #include <condition_variable>
+#include <csignal>
+#include <cstring>
 #include <mutex>
 #include <thread>
 
@@ -94,8 +94,8 @@ void died(int number, siginfo_t* info, void*) {
   Line text;
   const bool racing = own < most_watched && seen[own].context != nullptr && seen[own].context->function[0] != 0;
   text << "{\"died\": \"" << signal_name(number) << "\", \"address\": \"0x";
-  text.number(number == SIGABRT ? 0 : reinterpret_cast<std::uint64_t>(info->si_addr), 16) << "\", \"racing\": "
-      << (racing ? "true" : "false");
+  text.number(number == SIGABRT ? 0 : reinterpret_cast<std::uint64_t>(info->si_addr), 16)
+      << "\", \"racing\": " << (racing ? "true" : "false");
   if (own < most_watched) (text << ", ").where(own);
   text.status() << "}\n";
   text.write_to(report_to);
@@ -136,7 +136,7 @@ void watched_counts(const Counts* of) { counts = of; }
 
 void report_signals(int fd) {
   report_to = fd;
-  struct sigaction action {};
+  struct sigaction action{};
   action.sa_sigaction = died;
   action.sa_flags = SA_SIGINFO | SA_ONSTACK;
   for (const int number : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT}) sigaction(number, &action, nullptr);

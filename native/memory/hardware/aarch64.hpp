@@ -26,8 +26,12 @@ inline const char* atomics_name() { return lse ? "LSE" : "LL/SC"; }
 inline void compiler_barrier() { asm volatile("" ::: "memory"); }
 
 // %w is the 32-bit name of a register, %x the 64-bit one.
-#define RACE_BY_SIZE(T, emit) \
-  if constexpr (sizeof(T) == 8) { emit("x") } else { emit("w") }
+#define RACE_BY_SIZE(T, emit)     \
+  if constexpr (sizeof(T) == 8) { \
+    emit("x")                     \
+  } else {                        \
+    emit("w")                     \
+  }
 
 template <class T>
 T load_acquire(const T* at) {
@@ -46,37 +50,38 @@ void store_release(T* at, T v) {
 
 // One read-modify-write in both forms and every order. llsc: the instruction that makes the new value of %[old] and %[v];
 // one: the mnemonic of LSE, whose operand is `operand`.
-#define RACE_RMW_FORM(r, llsc, one, a, l, operand)                                             \
-  if (lse)                                                                                     \
-    asm volatile(".arch_extension lse\n\t" one a l " %" r "[v], %" r "[old], %[m]"             \
-                 : [old] "=&r"(old), [m] "+Q"(*at)                                             \
-                 : [v] "r"(operand)                                                            \
-                 : "memory");                                                                  \
-  else                                                                                         \
-    asm volatile("1: ld" a "xr %" r "[old], %[m]\n\t" llsc "\n\t"                              \
-                 "st" l "xr %w[fail], %" r "[next], %[m]\n\tcbnz %w[fail], 1b"                 \
-                 : [old] "=&r"(old), [next] "=&r"(next), [fail] "=&r"(fail), [m] "+Q"(*at)     \
-                 : [v] "r"(v)                                                                  \
+#define RACE_RMW_FORM(r, llsc, one, a, l, operand)                                         \
+  if (lse)                                                                                 \
+    asm volatile(".arch_extension lse\n\t" one a l " %" r "[v], %" r "[old], %[m]"         \
+                 : [old] "=&r"(old), [m] "+Q"(*at)                                         \
+                 : [v] "r"(operand)                                                        \
+                 : "memory");                                                              \
+  else                                                                                     \
+    asm volatile("1: ld" a "xr %" r "[old], %[m]\n\t" llsc                                 \
+                 "\n\t"                                                                    \
+                 "st" l "xr %w[fail], %" r "[next], %[m]\n\tcbnz %w[fail], 1b"             \
+                 : [old] "=&r"(old), [next] "=&r"(next), [fail] "=&r"(fail), [m] "+Q"(*at) \
+                 : [v] "r"(v)                                                              \
                  : "memory");
-#define RACE_RMW_ORDERS(r, llsc, one, operand)                                              \
-  switch (o) {                                                                              \
-    case Order::plain: RACE_RMW_FORM(r, llsc, one, "", "", operand) break;                  \
-    case Order::acquire_pc:                                                                 \
-    case Order::acquire: RACE_RMW_FORM(r, llsc, one, "a", "", operand) break;               \
-    case Order::release: RACE_RMW_FORM(r, llsc, one, "", "l", operand) break;               \
-    case Order::acquire_release: RACE_RMW_FORM(r, llsc, one, "a", "l", operand) break;      \
+#define RACE_RMW_ORDERS(r, llsc, one, operand)                                         \
+  switch (o) {                                                                         \
+    case Order::plain: RACE_RMW_FORM(r, llsc, one, "", "", operand) break;             \
+    case Order::acquire_pc:                                                            \
+    case Order::acquire: RACE_RMW_FORM(r, llsc, one, "a", "", operand) break;          \
+    case Order::release: RACE_RMW_FORM(r, llsc, one, "", "l", operand) break;          \
+    case Order::acquire_release: RACE_RMW_FORM(r, llsc, one, "a", "l", operand) break; \
   }
-#define RACE_RMW(name, instruction, one, operand)                                                              \
-  template <class T>                                                                                           \
-  T name(T* at, T v, Order o) {                                                                                \
-    T old, next;                                                                                               \
-    std::uint32_t fail;                                                                                        \
-    if constexpr (sizeof(T) == 8) {                                                                            \
-      RACE_RMW_ORDERS("x", instruction " %x[next], %x[old], %x[v]", one, operand)                              \
-    } else {                                                                                                   \
-      RACE_RMW_ORDERS("w", instruction " %w[next], %w[old], %w[v]", one, operand)                              \
-    }                                                                                                          \
-    return old;                                                                                                \
+#define RACE_RMW(name, instruction, one, operand)                                 \
+  template <class T>                                                              \
+  T name(T* at, T v, Order o) {                                                   \
+    T old, next;                                                                  \
+    std::uint32_t fail;                                                           \
+    if constexpr (sizeof(T) == 8) {                                               \
+      RACE_RMW_ORDERS("x", instruction " %x[next], %x[old], %x[v]", one, operand) \
+    } else {                                                                      \
+      RACE_RMW_ORDERS("w", instruction " %w[next], %w[old], %w[v]", one, operand) \
+    }                                                                             \
+    return old;                                                                   \
   }
 RACE_RMW(fetch_add, "add", "ldadd", v)
 RACE_RMW(fetch_sub, "sub", "ldadd", static_cast<T>(-v))
@@ -86,39 +91,41 @@ RACE_RMW(fetch_and, "and", "ldclr", static_cast<T>(~v))
 #undef RACE_RMW_ORDERS
 #undef RACE_RMW_FORM
 
-#define RACE_SWAP_FORM(r, a, l)                                                                         \
-  if (lse)                                                                                              \
-    asm volatile(".arch_extension lse\n\tswp" a l " %" r "[v], %" r "[old], %[m]"                       \
-                 : [old] "=&r"(old), [m] "+Q"(*at)                                                      \
-                 : [v] "r"(v)                                                                           \
-                 : "memory");                                                                           \
-  else                                                                                                  \
-    asm volatile("1: ld" a "xr %" r "[old], %[m]\n\tst" l "xr %w[fail], %" r "[v], %[m]\n\t"            \
-                 "cbnz %w[fail], 1b"                                                                    \
-                 : [old] "=&r"(old), [fail] "=&r"(fail), [m] "+Q"(*at)                                  \
-                 : [v] "r"(v)                                                                           \
+#define RACE_SWAP_FORM(r, a, l)                                                   \
+  if (lse)                                                                        \
+    asm volatile(".arch_extension lse\n\tswp" a l " %" r "[v], %" r "[old], %[m]" \
+                 : [old] "=&r"(old), [m] "+Q"(*at)                                \
+                 : [v] "r"(v)                                                     \
+                 : "memory");                                                     \
+  else                                                                            \
+    asm volatile("1: ld" a "xr %" r "[old], %[m]\n\tst" l "xr %w[fail], %" r      \
+                 "[v], %[m]\n\t"                                                  \
+                 "cbnz %w[fail], 1b"                                              \
+                 : [old] "=&r"(old), [fail] "=&r"(fail), [m] "+Q"(*at)            \
+                 : [v] "r"(v)                                                     \
                  : "memory");
-#define RACE_CAS_FORM(r, a, l)                                                                          \
-  if (lse) {                                                                                            \
-    old = expected;                                                                                     \
-    asm volatile(".arch_extension lse\n\tcas" a l " %" r "[old], %" r "[v], %[m]"                       \
-                 : [old] "+&r"(old), [m] "+Q"(*at)                                                      \
-                 : [v] "r"(v)                                                                           \
-                 : "memory");                                                                           \
-  } else {                                                                                              \
-    asm volatile("1: ld" a "xr %" r "[old], %[m]\n\tcmp %" r "[old], %" r "[e]\n\tb.ne 2f\n\t"          \
-                 "st" l "xr %w[fail], %" r "[v], %[m]\n\tcbnz %w[fail], 1b\n2:"                         \
-                 : [old] "=&r"(old), [fail] "=&r"(fail), [m] "+Q"(*at)                                  \
-                 : [v] "r"(v), [e] "r"(expected)                                                        \
-                 : "memory", "cc");                                                                     \
+#define RACE_CAS_FORM(r, a, l)                                                    \
+  if (lse) {                                                                      \
+    old = expected;                                                               \
+    asm volatile(".arch_extension lse\n\tcas" a l " %" r "[old], %" r "[v], %[m]" \
+                 : [old] "+&r"(old), [m] "+Q"(*at)                                \
+                 : [v] "r"(v)                                                     \
+                 : "memory");                                                     \
+  } else {                                                                        \
+    asm volatile("1: ld" a "xr %" r "[old], %[m]\n\tcmp %" r "[old], %" r         \
+                 "[e]\n\tb.ne 2f\n\t"                                             \
+                 "st" l "xr %w[fail], %" r "[v], %[m]\n\tcbnz %w[fail], 1b\n2:"   \
+                 : [old] "=&r"(old), [fail] "=&r"(fail), [m] "+Q"(*at)            \
+                 : [v] "r"(v), [e] "r"(expected)                                  \
+                 : "memory", "cc");                                               \
   }
-#define RACE_ORDERS(form, r)                                   \
-  switch (o) {                                                 \
-    case Order::plain: form(r, "", "") break;                  \
-    case Order::acquire_pc:                                    \
-    case Order::acquire: form(r, "a", "") break;               \
-    case Order::release: form(r, "", "l") break;               \
-    case Order::acquire_release: form(r, "a", "l") break;      \
+#define RACE_ORDERS(form, r)                              \
+  switch (o) {                                            \
+    case Order::plain: form(r, "", "") break;             \
+    case Order::acquire_pc:                               \
+    case Order::acquire: form(r, "a", "") break;          \
+    case Order::release: form(r, "", "l") break;          \
+    case Order::acquire_release: form(r, "a", "l") break; \
   }
 
 template <class T>

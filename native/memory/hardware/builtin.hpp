@@ -62,9 +62,9 @@ auto with_order(Order o, F operation) {
   return old;
 }
 
-#define RACE_RMW(name, builtin)                                             \
-  template <class T>                                                        \
-  T name(T* at, T v, Order o) {                                             \
+#define RACE_RMW(name, builtin)                                                \
+  template <class T>                                                           \
+  T name(T* at, T v, Order o) {                                                \
     return with_order(o, [&](auto order) { return builtin(at, v, order()); }); \
   }
 RACE_RMW(fetch_add, __atomic_fetch_add)

@@ -1,0 +1,66 @@
+"""race-native, cross-built, under an emulator: the weak machine gives the same to the byte, and the rest runs."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from race.scenario.load import shipped
+from tests.conftest import RunRace
+
+BUILD = Path(__file__).parents[2] / "build"
+HERE = [str(BUILD / "native" / "native" / "race-native")]
+THERE = ["qemu-aarch64", str(BUILD / "arm64" / "native" / "race-native")]
+EXECUTIONS = 1000
+
+
+def weak_arms(command: list[str], request: bytes) -> bytes:
+    """All that an execution leaves: counts, accesses, findings with their deviations, and traces."""
+    done = subprocess.run(command, input=request, capture_output=True, check=True, timeout=200)
+    arms = msgspec.json.decode(done.stdout)["arms"]
+    for arm in arms:
+        del arm["seconds"]
+    return msgspec.json.encode(arms)
+
+
+@pytest.mark.parametrize("page_size", [256, 4096])
+@pytest.mark.parametrize("scenario", shipped())
+def test_weak_machine_is_the_same_to_the_byte(run_race: RunRace, scenario: str, page_size: int) -> None:
+    command = f"plan {scenario} --engine weak --executions {EXECUTIONS} --page-size {page_size} --max-findings 1000"
+    plan = msgspec.json.decode(run_race(*command.split()).out)
+    for arm in plan["arms"]:
+        arm["native"]["max_traces"] = EXECUTIONS
+    request = msgspec.json.encode(plan)
+    here = weak_arms(HERE, request)
+    assert here == weak_arms(THERE, request)
+    assert msgspec.json.decode(here)[0]["findings"]
+
+
+@pytest.fixture(scope="module")
+def emulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A short run on `hardware` under the emulator."""
+    file = tmp_path_factory.mktemp("emulated") / "result.json"
+    from race.cli import main
+
+    plan = file.with_name("plan.json")
+    command = f"plan freeobj-corruption --executions 2000 --calibrate 0.5 --barriers off --barriers on --output {plan}"
+    assert main(command.split()) == 0
+    with file.open("wb") as out:
+        done = subprocess.run([*THERE, str(plan)], stdout=out, stderr=subprocess.PIPE, timeout=200)
+    assert done.returncode == 0, done.stderr
+    assert b"emulated: no evidence about ordering" in done.stderr
+    return file
+
+
+def test_emulated_run_is_no_evidence(run_race: RunRace, emulated: Path) -> None:
+    result: dict[str, Any] = msgspec.json.decode(emulated.read_bytes())
+    assert result["host"]["emulated"]
+    assert [arm["executions"] >= 2000 and not arm["counts"] for arm in result["arms"]] == [True, True]
+    outcome = run_race("report", str(emulated))
+    assert outcome.status == 0
+    assert "emulated: no evidence about ordering" in outcome.out
+    assert "Verdict: inconclusive" in outcome.out
