@@ -18,6 +18,7 @@ VERBS = {
     "run": "one scenario under one barrier plan",
     "compare": "one scenario under several barrier plans, beside each other",
     "ablate": "which ordering sites a scenario needs, and how strong",
+    "suite": "every known bug among the scenarios: found with its fault, by which models, and not found with its fix",
     "replay": "one execution again, from its token or from a saved result, shrunk to what is necessary",
     "litmus": "litmus tests: small AArch64 programs and the final states that they can end in",
     "sites": "the ordering sites of the allocator",
@@ -40,6 +41,8 @@ EPILOGS = {
     "run": f"{PLAN} {EXIT_STATUS}",
     "compare": f"{PLAN} {EXIT_STATUS}",
     "ablate": f"{PLAN} {EXIT_STATUS}",
+    "suite": "Exit status: 0 every bug was found under the models that its file names, and under no other, and nothing with "
+    "its fix; 1 not so; 2 the input is wrong; 4 the run could not be completed.",
     "replay": f"{PLAN} Exit status: 0 the finding came again; 1 it did not, or not under --barriers; 2 the token, or "
     "other input, is wrong; 4 interrupted.",
 }
@@ -132,6 +135,7 @@ def _build() -> tuple[_Parser, dict[str, _Parser]]:
         help="a barrier plan; may be given several times; default: those of the scenario's `compare`, else off and on",
     )
     _add_ablate_options(verbs["ablate"])
+    _add_suite_options(verbs["suite"])
     _add_replay_options(verbs["replay"])
     _add_litmus_options(verbs["litmus"])
     verbs["sites"].add_argument("--json", action="store_true", help="as JSON instead of a table")
@@ -238,6 +242,25 @@ def _add_ablate_options(verb: argparse.ArgumentParser) -> None:
     )
     verb.add_argument("--json", metavar="FILE", help="write the ablation document there (- is standard output)")
     verb.add_argument("--markdown", metavar="FILE", help="write a report in Markdown there")
+
+
+def _add_suite_options(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("scenarios", metavar="SCENARIO", nargs="*", help="only these; default: every known bug")
+    verb.add_argument(
+        "--executions",
+        metavar="N",
+        type=values.integer(1),
+        default=values.SUITE_EXECUTIONS,
+        help="executions of each plan that is to find nothing, under each model; the others end with what they are to "
+        f"find, or after {values.SUITE_HUNT} times as many; default: {values.SUITE_EXECUTIONS:,}",
+    )
+    verb.add_argument("--seed", metavar="N", type=values.integer(0, values.MAX_SEED), default=1, help="default: 1")
+    verb.add_argument(
+        "--jobs", metavar="N", type=values.integer(1, values.MAX_JOBS), help="worker processes; default: one a CPU"
+    )
+    verb.add_argument("--json", metavar="FILE", help="write the table for programs there (- is standard output)")
+    verb.add_argument("--markdown", metavar="FILE", help="write the table in Markdown there")
+    verb.add_argument("--reports", metavar="FOLDER", help="write each bug's smallest execution there, as a picture")
 
 
 def _add_replay_options(verb: argparse.ArgumentParser) -> None:

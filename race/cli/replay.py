@@ -37,7 +37,7 @@ def main(options: argparse.Namespace) -> int:
     output.check(files)
     with interrupts() as stop, _progress() as progress:
         outcome = replay.run(subject, minimise=options.minimise, changed=changed, stop=stop, progress=progress)
-    view = _View(options, subject, outcome, expected)
+    view = View(options, subject, outcome, expected)
     if options.json is not None:
         output.write(options.json, view.document())
     to = sys.stderr if options.json == output.STDOUT else sys.stdout
@@ -77,7 +77,7 @@ def _given(options: argparse.Namespace) -> tuple[str, Finding | None, str | None
     return finding.token, finding, file
 
 
-class _View:
+class View:
     """What the command says."""
 
     def __init__(
