@@ -65,8 +65,12 @@ def test_the_plan_for_the_engine(small: Callable[..., str], known: Catalog) -> N
     size = plan["setup"][0]["size"]
     assert plan["setup"] == [{"op": "malloc", "slot": 0, "size": size}]
     assert plan["threads"] == [
-        {"name": "mover", "steps": [{"op": "migrate", "slot": 0, "page": 1}]},
-        {"name": "user", "steps": [{"op": "malloc", "slot": 1, "size": size}, {"op": "free", "slot": 1}]},
+        {"name": "mover", "steps": [{"op": "migrate", "slot": 0, "page": 1}], "shares_cpu_with": -1},
+        {
+            "name": "user",
+            "steps": [{"op": "malloc", "slot": 1, "size": size}, {"op": "free", "slot": 1}],
+            "shares_cpu_with": -1,
+        },
     ]
     assert plan["sites"] == {site.name: site.default for site in known.sites}
     assert plan["oracles"] == known.oracle_names

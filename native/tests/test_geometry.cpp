@@ -61,6 +61,25 @@ TEST_CASE("geometry: the classes at 4 KiB are those of Linux 4.8") {
   CHECK(by_pages == std::array<unsigned, 5>{0, 20, 12, 19, 18});
 }
 
+// The figures of docs/races.md, A7.
+TEST_CASE("geometry: version 7 of the migration patches had the first object of every tail page wrong") {
+  const Geometry geometry(4096);
+  unsigned tails = 0, wrong = 0, missed = 0, bogus = 0;
+  for (const SizeClassGeometry& c : geometry.classes())
+    for (std::uint32_t k = 1; k < c.pages; ++k) {
+      const std::uint32_t right = c.first_object_offset(k, 4096), v7 = c.first_object_offset_v7(k, 4096);
+      ++tails;
+      wrong += v7 != right ? 1 : 0;
+      for (std::uint32_t at = right; at < 4096 && k * 4096 + at < c.objects * c.size; at += c.size)
+        missed += at < v7 || (at - v7) % c.size != 0 ? 1 : 0;
+      for (std::uint32_t at = v7; at < 4096; at += c.size) bogus += at < right || (at - right) % c.size != 0 ? 1 : 0;
+    }
+  CHECK(tails == 104);
+  CHECK(wrong == 104);
+  CHECK(missed == 1024);
+  CHECK(bogus == 1004);
+}
+
 TEST_CASE("geometry: each slot leads to the class that it shares") {
   const Geometry g(4096);
   for (std::uint32_t slot = 0; slot < g.slots(); ++slot) {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from dataclasses import dataclass
 from typing import TypeVar
@@ -108,6 +108,27 @@ class Bench:
             trial = Trial(strengths, kept[-1].execution + 1, counts, first=kept[0].execution)
         self.executions += trial.executions
         return trial
+
+    def hunt(self, what: str, strengths: Strengths, executions: int, wanted: Collection[str]) -> ArmResult:
+        """Ends once each of these oracles has fired: which finding of each was the first does not depend on the workers."""
+        plan, name = self.native(strengths), uuid4().hex
+        numbers, size, merge = Numbers(0, executions, None), BatchSize(self.workers.jobs), Merge(1, 0)
+
+        def hand_out() -> Future[Batch] | None:
+            if wanted and all(merge.counts.get(oracle) for oracle in wanted):
+                return None
+            ranges = numbers.take(size.next(executions - numbers.handed_out))
+            return self.workers.executor.submit(run_batch, name, plan, ranges) if ranges else None
+
+        def take_in(batch: Batch) -> None:
+            size.learn(batch)
+            merge.add(batch)
+            self.progress(what, merge.executions, executions)
+
+        self._run(hand_out, take_in)
+        arm = ArmResult("", executions)
+        merge.write(arm)
+        return arm
 
     def sample(
         self, what: str, strengths: Mapping[str, str], base: Mapping[str, str], executions: int

@@ -55,6 +55,10 @@ def _run(argv: list[str]) -> int:
             from race.cli import litmus
 
             return litmus.main(options)
+        case "suite":
+            from race.cli import suite
+
+            return suite.main(options, ["race", *argv])
         case "ablate":
             from race.cli import ablate
 

@@ -18,6 +18,7 @@ VERBS = {
     "run": "one scenario under one barrier plan",
     "compare": "one scenario under several barrier plans, beside each other",
     "ablate": "which ordering sites a scenario needs, and how strong",
+    "suite": "every known bug among the scenarios: found with its fault, by which models, and not found with its fix",
     "replay": "one execution again, from its token or from a saved result, shrunk to what is necessary",
     "litmus": "litmus tests: small AArch64 programs and the final states that they can end in",
     "calibrate": "what this host's CPUs are seen to reorder, by litmus tests on native threads",
@@ -45,6 +46,8 @@ EPILOGS = {
     "plan": f"{PLAN} There: race-native plan.json > result.json; back here: race report result.json.",
     "calibrate": "Exit status: 0 something was seen; 1 an outcome that the architecture forbids; 3 nothing was seen, or the "
     "CPU is emulated; 4 it could not be completed.",
+    "suite": "Exit status: 0 every bug was found under the models that its file names, and under no other, and nothing with "
+    "its fix; 1 not so; 2 the input is wrong; 4 the run could not be completed.",
     "replay": f"{PLAN} Exit status: 0 the finding came again; 1 it did not, or not under --barriers; 2 the token, or "
     "other input, is wrong; 4 interrupted.",
 }
@@ -134,6 +137,7 @@ def _build() -> tuple[_Parser, dict[str, _Parser]]:
     _add_plan_options(verbs["plan"])
     _add_calibrate_options(verbs["calibrate"])
     _add_ablate_options(verbs["ablate"])
+    _add_suite_options(verbs["suite"])
     _add_replay_options(verbs["replay"])
     _add_litmus_options(verbs["litmus"])
     verbs["sites"].add_argument("--json", action="store_true", help="as JSON instead of a table")
@@ -285,6 +289,25 @@ def _add_ablate_options(verb: argparse.ArgumentParser) -> None:
     )
     verb.add_argument("--json", metavar="FILE", help="write the ablation document there (- is standard output)")
     _add_documents(verb)
+
+
+def _add_suite_options(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("scenarios", metavar="SCENARIO", nargs="*", help="only these; default: every known bug")
+    verb.add_argument(
+        "--executions",
+        metavar="N",
+        type=values.integer(1),
+        default=values.SUITE_EXECUTIONS,
+        help="executions of each plan that is to find nothing, under each model; the others end with what they are to "
+        f"find, or after {values.SUITE_HUNT} times as many; default: {values.SUITE_EXECUTIONS:,}",
+    )
+    verb.add_argument("--seed", metavar="N", type=values.integer(0, values.MAX_SEED), default=1, help="default: 1")
+    verb.add_argument(
+        "--jobs", metavar="N", type=values.integer(1, values.MAX_JOBS), help="worker processes; default: one a CPU"
+    )
+    verb.add_argument("--json", metavar="FILE", help="write the table for programs there (- is standard output)")
+    verb.add_argument("--markdown", metavar="FILE", help="write the table in Markdown there")
+    verb.add_argument("--reports", metavar="FOLDER", help="write each bug's smallest execution there, as a picture")
 
 
 def _add_replay_options(verb: argparse.ArgumentParser) -> None:

@@ -11,6 +11,8 @@ from race.schedule import Shard
 
 DEFAULT_EXECUTIONS = 200_000  # of an arm
 DEFAULT_SECONDS = 4.3  # of an arm: three of them and the start of the workers stay within 15 s
+SUITE_EXECUTIONS = 100_000  # of a plan that is to find nothing
+SUITE_HUNT = 10  # times as many of one that is to find something
 ABLATION_EXECUTIONS = 50_000  # of a trial
 
 MAX_SEED = (1 << 64) - 1

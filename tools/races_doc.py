@@ -1,0 +1,26 @@
+"""Puts the table of `race suite --json` between the marks in docs/races.md: python tools/races_doc.py SUITE.json."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path
+
+import msgspec
+
+from race.report.suite import markdown
+from race.suite.document import Suite
+
+PAGE = Path("docs") / "races.md"
+MARKS = re.compile(r"(<!-- race suite -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def main(file: str) -> None:
+    suite = msgspec.json.decode(Path(file).read_bytes(), type=Suite)
+    table = markdown(suite, lambda text, to: f"[{text}]({os.path.relpath(to, PAGE.parent)})")
+    PAGE.write_text(MARKS.sub(lambda found: found[1] + table + found[2], PAGE.read_text()))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
