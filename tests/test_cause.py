@@ -34,6 +34,7 @@ def test_the_shortest_of_each_oracle(document: Document, known: Catalog) -> None
         assert one.finding.steps
         again = replay.run(
             replay.subject(token.decode(one.token), known),
+            known,
             minimise=False,
             changed=None,
             stop=threading.Event(),

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from race.ablation import document as ablation
-from race.cause import Cause, Change, recorded, shortest
+from race.cause import Cause, recorded, shortest
 from race.native import Catalog
 from race.replay import Needed, Size
 from race.report import html
 from race.results import Document, Finding, Step, load
+from race.why.explanation import Change
 from tests.conftest import RunRace
 from tests.documents import compared
 
@@ -121,7 +122,16 @@ OUT_OF_ORDER = [
 
 
 def test_it_says_everything(known: Catalog) -> None:
-    change = Change(site="zs_malloc.class.lock", file="a.hpp", line=7, side="lock", before="none", after="acquire")
+    change = Change(
+        site="zs_malloc.class.lock",
+        primitive="spin_lock",
+        file="a.hpp",
+        line=7,
+        side="lock",
+        before="none",
+        after="acquire",
+        kernel="acquire",
+    )
     page = drawn(compared(), [cause(OUT_OF_ORDER, sentence="It came too late.", changes=[change])], known)
     for part in (
         "race compare",
@@ -131,9 +141,10 @@ def test_it_says_everything(known: Catalog) -> None:
         "0 of 100,000; at most 0.00300 %",
         "off against on, any finding: p < 1e-15; unlikely to be chance",
         "It came too late.",
-        "a.hpp:7 zs_malloc.class.lock",
-        "- none",
-        "+ acquire",
+        "This change makes it impossible.",
+        "@@ a.hpp:7 spin_lock @@",
+        "-zs_malloc.class.lock=none",
+        "+zs_malloc.class.lock=acquire (as arm64 has it in Linux 4.8)",
         "1 reordering, 2 context switches and 3 deviations",
         "held back: a store",
         "needed; without it: nothing is found",

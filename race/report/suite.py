@@ -15,15 +15,19 @@ from race.suite.run import MODELS
 Link = Callable[[str, str], str]  # of a text and a file
 
 HEADER = ("bug", "what", "kind", "sc", "tso", "armv8", "oracle", "fix: clean in")
+TITLED = 130  # columns of a terminal
 
 
 def render(suite: Suite, console: Screen) -> None:
     table = Table(box=SIMPLE_HEAD)
+    titled = console.width >= TITLED  # else the titles would take the room of what was measured
     for column in HEADER:
-        table.add_column(column, justify="right" if column in MODELS else "left")
+        if titled or column != "what":
+            table.add_column(column, justify="right" if column in MODELS else "left", no_wrap=column != "what")
     for row in suite.rows:
         style = "" if row.held else "bold yellow" if not row.done else "bold red"
-        table.add_row(*map(Text, cells(row)), style=style)
+        bug, what, *measured = cells(row)
+        table.add_row(*map(Text, (bug, what, *measured) if titled else (bug, *measured)), style=style)
     console.print(table)
     for line in summary(suite):
         console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -8,6 +8,7 @@ import jinja2
 from markupsafe import Markup
 
 from race.report import words
+from race.report.replay import diff
 
 Pairs = list[tuple[str, str]]
 OF_THE_MACHINE = ("engine", "model", "seed", "shard", "run", "sample", "host")
@@ -26,6 +27,7 @@ def render(template: str, **context: object) -> str:
     environment.filters["count"] = words.count
     environment.filters["plan"] = _plan
     environment.globals["words"] = words
+    environment.globals["diff"] = diff
     return environment.get_template(template).render(context)
 
 
