@@ -187,6 +187,17 @@ def test_the_picture_marks_what_is_out_of_order(known: Catalog) -> None:
     assert not {"arrow", "bracket held", "bracket late"} & set(plain.classes)
 
 
+def test_the_write_that_a_stale_load_missed_is_drawn(known: Catalog) -> None:
+    """Where the steps do not have it, from what the load says of it."""
+    stale = step(30, 1, "load", stale=True, newest="0x2", writer="thread-0 zs_free", writer_step=7, writer_done=20)
+    page = drawn(compared(), [cause([step(1, 0, "runs"), step(2, 1, "load", "another"), stale])], known)
+    assert "writes a word = 0x2" in page
+    assert "[HELD: committed at #20]" in page
+    assert "[COMMIT of #7, 13 steps later]" in page
+    assert "not seen by #30" in page
+    assert page.classes.count("bracket held") == page.classes.count("arrow") == 1
+
+
 @pytest.mark.parametrize("cpus", [1, 2, 3, 14])
 def test_a_column_for_each_cpu(cpus: int, known: Catalog) -> None:
     steps = [step(n, n % cpus, "load", site="zs_page_migrate.zspage.write_unlock") for n in range(1, 100)]

@@ -97,7 +97,7 @@ def event(step: Step, unseen: Step | None = None) -> tuple[str, str]:
             return _read(step) + (" (its own held store)" if step.forwarded else ""), early
         case "late":
             return f"issue an access to {step.place}", f"LATE: {_when(step.done, 'performed')}"
-        case "store" | "atomic" if step.held:
+        case "store" | "atomic" | "writes" if step.held:
             return _written(step), f"HELD: {_when(step.done, 'committed')}"
         case "atomic" if step.issued:
             return _written(step), f"LATE: issued at #{step.issued}"

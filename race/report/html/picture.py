@@ -6,9 +6,10 @@ gap is what the execution is about. A red arrow leads from a store to the read t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+import msgspec
 from markupsafe import Markup
 
 from race.report import steps as told
@@ -16,8 +17,8 @@ from race.report.html.svg import LINE, SMALL, Drawing, wrapped
 from race.results import Finding, Step
 
 MOST = 70  # steps that are drawn; those before them are counted
-SIDE = 344  # px of the column with numbers, functions and sites
-SIDE_TEXT = 60  # px: where its text begins
+SIDE_TEXT = 60  # px: where the functions and sites begin, behind the numbers
+SIDE_LEAST, SIDE_MOST = 250, 344  # px of that column
 HEAD = 50  # px above the first step
 LANE = 238  # px of a CPU's column, at least
 WIDTH = 1058  # px of the whole, unless there are too many CPUs for it
@@ -83,16 +84,46 @@ def _shown(finding: Finding) -> list[Step]:
     return [step for step in finding.steps if step.kind not in ("runs", "found")]  # who runs is seen from the columns
 
 
+def _writers(shown: Sequence[Step], steps: Sequence[Step]) -> Iterator[Step]:
+    """The writes of what stale loads did not read, from what is said of them there: an arrow needs a place to begin."""
+    there = {step.step for step in shown}
+    cpus = {step.thread: step.cpu for step in steps}
+    for load in shown:
+        thread = next((name for name in cpus if load.writer.startswith(f"{name} ")), None)
+        if not load.stale or thread is None:
+            continue
+        write = Step(
+            step=load.writer_step,
+            cpu=cpus[thread],
+            thread=thread,
+            kind="writes",  # a store or an atomic
+            function=load.writer[len(thread) + 1 :],
+            place=load.place,
+            value=load.newest,
+            held=load.writer_done > 0,
+            done=load.writer_done,
+        )
+        commit = msgspec.structs.replace(
+            write, step=load.writer_done, kind="commit", issued=load.writer_step, held=False, done=0
+        )
+        for step in (write, commit):
+            if step.step and step.step not in there:
+                there.add(step.step)
+                yield step
+
+
 class _Picture:
     def __init__(self, finding: Finding, name: str) -> None:
         self._finding = finding
-        self._steps = _shown(finding)[-MOST:]
+        shown = _shown(finding)[-MOST:]
+        self._steps = sorted([*shown, *_writers(shown, finding.steps)], key=lambda step: step.step)
         threads = {step.cpu: step.thread for step in self._steps}
         self._cpus = sorted(threads)
         self._threads = [threads[cpu] for cpu in self._cpus]
-        each = max(LANE, (WIDTH - SIDE) / max(1, len(self._cpus)))
-        self._lanes = [_Lane(SIDE + i * each, each) for i in range(len(self._cpus))]
-        self._width = SIDE + each * len(self._cpus)
+        self._side = self._side_width()
+        each = max(LANE, (WIDTH - self._side) / max(1, len(self._cpus)))
+        self._lanes = [_Lane(self._side + i * each, each) for i in range(len(self._cpus))]
+        self._width = self._side + each * len(self._cpus)
         self._row_of = {step.step: i for i, step in enumerate(self._steps)}
         self._brackets = self._find_brackets()
         self._unseen = told.not_yet_visible(self._steps)
@@ -120,6 +151,10 @@ class _Picture:
         return " ".join(parts)
 
     # ---- where things go
+
+    def _side_width(self) -> float:
+        longest = max((len(_site(step)) for step in self._steps), default=0)
+        return min(SIDE_MOST, max(SIDE_LEAST, SIDE_TEXT + 12 + SMALL * longest))
 
     def _find_brackets(self) -> list[_Bracket]:
         brackets = []
@@ -159,14 +194,13 @@ class _Picture:
             lane = self._lanes[at]
             what, mark = told.event(step, self._unseen.get(step.step))
             if step.issued:
-                mark += f", {step.step - step.issued} steps later"
+                mark += f", {step.step - step.issued:,} steps later"
             room = lane.x + lane.width - lane.text - 6
             lines = wrapped(what, room, indent="  ")
             marks = wrapped(f"[{mark}]", room, indent=" ") if mark else []
-            side = wrapped(step.function, SIDE - SIDE_TEXT - 8)
+            side = wrapped(step.function, self._side - SIDE_TEXT - 8)
             if step.site:
-                strength = f" ({step.strength})" if step.strength else ""
-                side += wrapped(f"@ {step.site}{strength}", SIDE - SIDE_TEXT - 8, SMALL, "  ")
+                side += wrapped(_site(step), self._side - SIDE_TEXT - 8, SMALL, "  ")
             if before is not None and before.cpu != step.cpu and "commit" not in (step.kind, before.kind):
                 y += 10  # another CPU runs
             height = max(len(lines) + len(marks), len(side)) * LINE
@@ -216,6 +250,7 @@ class _Picture:
 
     def _draw_arrows(self) -> None:
         """From the store whose value was the newest, or was held back, to the read that did not get it."""
+        unaware: dict[tuple[int, int], list[str]] = {}
         for row in self._rows:
             if row.step.stale:
                 source = self._row_of.get(row.step.writer_done, self._row_of.get(row.step.writer_step))
@@ -225,6 +260,10 @@ class _Picture:
                 continue
             if source is not None and self._rows[source].lane != row.lane:
                 self._draw_arrow(self._rows[source], row)
+                unaware.setdefault((source, row.lane), []).append(f"#{row.step.step}")
+        for (source, lane), reads in unaware.items():
+            text = f"not seen by {', '.join(reads[:4])}{' ...' if len(reads) > 4 else ''}"
+            self._drawing.text(self._lanes[lane].text, self._rows[source].y, text, "small wrong")
 
     def _draw_arrow(self, store: _Row, read: _Row) -> None:
         d = self._drawing
@@ -237,8 +276,6 @@ class _Picture:
         direction = 1 if store.lane < read.lane else -1
         d.path([(start, store.centre), (channel, store.centre), (channel, read.centre), (tip, read.centre)], "arrow")
         d.arrow_head(tip, read.centre, direction, "arrow-head")
-        note = f"not seen by #{read.step.step}"
-        d.text(max(channel + 6, there.text) if direction > 0 else there.text, store.y, note, "small wrong")
 
     def _draw_found(self) -> float:
         """The whole width: the check may belong to no CPU. Gives the height of the picture."""
@@ -257,6 +294,10 @@ class _Picture:
         self._drawing.text(SIDE_TEXT, y + 18, lines[0], "strong")
         self._drawing.lines(SIDE_TEXT, y + 18 + LINE, lines[1:])
         return y + height + 2
+
+
+def _site(step: Step) -> str:
+    return f"@ {step.site}" + (f" ({step.strength})" if step.strength else "")
 
 
 def _kind_of_mark(step: Step) -> str:

@@ -13,9 +13,14 @@ from race.report import words
 from race.report.html.svg import LINE, SMALL, Drawing, wrapped
 from race.results import Arm, Document, Interval
 
-WIDTH = 1060
-ZERO, LEFT, RIGHT = 300, 350, 690  # px: no finding at all, which a logarithm has no place for; the axis
-TEXT = 708  # px: the figures
+LABELS = 280  # px of the plans' names, at most
+ZERO, LEFT, RIGHT, TEXT = (
+    20,
+    70,
+    410,
+    428,
+)  # px right of them: no finding, which a logarithm has no place for; axis; figures
+FIGURES = 330
 ROW = 24
 
 
@@ -48,6 +53,7 @@ def _bar(arm: Arm, oracle: str) -> _Bar:
 
 class _Axis:
     def __init__(self, bars: Sequence[_Bar]) -> None:
+        self.labels = min(LABELS, 12 + SMALL * max((len(line) for bar in bars for line in _label(bar)), default=0))
         positive = [value for bar in bars for value in (bar.rate.low, bar.rate.high) if value > 0]
         self._top = min(0, math.ceil(math.log10(max(positive, default=1.0)) - 1e-9))
         self._low = min(self._top - 2, math.floor(math.log10(min(positive, default=0.01))))
@@ -55,9 +61,9 @@ class _Axis:
 
     def x(self, rate: float) -> float:
         if rate <= 0:
-            return ZERO
+            return self.labels + ZERO
         share = (math.log10(rate) - self._low) / (self._top - self._low)
-        return LEFT + min(1.0, max(0.0, share)) * (RIGHT - LEFT)
+        return self.labels + LEFT + min(1.0, max(0.0, share)) * (RIGHT - LEFT)
 
     def ticks(self) -> list[float]:
         step = 1 + (self._top - self._low) // 7
@@ -84,7 +90,7 @@ def _draw(groups: Sequence[tuple[str, Sequence[_Bar]]]) -> Markup:
         for top, end in tops:
             d.line(x, top, x, end, "grid")
         d.text(x, bottom + 12, f"{_tick(tick)} %" if tick else "0", "small muted", "middle")
-    return d.markup(WIDTH, bottom + 20)
+    return d.markup(axis.labels + TEXT + FIGURES, bottom + 20)
 
 
 def _height(group: Sequence[_Bar]) -> float:
@@ -92,7 +98,7 @@ def _height(group: Sequence[_Bar]) -> float:
 
 
 def _label(bar: _Bar) -> list[str]:
-    return wrapped(bar.plan.replace(",", ", "), ZERO - 30, SMALL, "  ")[:6]
+    return wrapped(bar.plan.replace(",", ", "), LABELS - 12, SMALL, "  ")[:6]
 
 
 def _draw_bar(d: Drawing, axis: _Axis, bar: _Bar, y: float) -> float:
@@ -107,10 +113,10 @@ def _draw_bar(d: Drawing, axis: _Axis, bar: _Bar, y: float) -> float:
             d.line(x, centre - 5, x, centre + 5, "whisker bad")
         d.circle(axis.x(bar.rate.rate), centre, 5, "dot bad")
     else:  # somewhere between nothing and the bound
-        d.line(ZERO, centre, high, centre, "whisker none")
+        d.line(axis.x(0), centre, high, centre, "whisker none")
         d.line(high, centre - 6, high, centre + 6, "whisker solid")
-        d.circle(ZERO, centre, 5, "dot none")
-    d.text(TEXT, centre + 4, _figures(bar), "small")
+        d.circle(axis.x(0), centre, 5, "dot none")
+    d.text(axis.labels + TEXT, centre + 4, _figures(bar), "small")
     return y + height
 
 
