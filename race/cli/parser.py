@@ -41,8 +41,8 @@ EPILOGS = {
     "compare": f"{PLAN} {EXIT_STATUS}",
     "ablate": f"{PLAN} {EXIT_STATUS}",
     "plan": f"{PLAN} There: race-native plan.json > result.json; back here: race report result.json.",
-    "calibrate": "Exit status: 0 something was seen; 1 an outcome that the architecture forbids; 3 nothing was seen, or the "
-    "CPU is emulated; 4 it could not be completed.",
+    "calibrate": "Exit status: 0 something was seen; 1 an outcome that the architecture forbids; 3 nothing was seen, or "
+    "the CPU is emulated; 4 it could not be completed.",
     "replay": f"{PLAN} Exit status: 0 the finding came again; 1 it did not, or not under --barriers; 2 the token, or "
     "other input, is wrong; 4 interrupted.",
 }
