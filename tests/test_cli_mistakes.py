@@ -24,8 +24,12 @@ MISTAKES = [
     ("run nothing.toml", "cannot read scenario nothing.toml: No such file or directory"),
     ("run ./", "cannot read scenario ./: Is a directory"),
     (
-        "run freeobj-corruption --engine hardware",
-        'argument --engine: engine "hardware" is not in this version; available: weak; see `race run --help`',
+        "run freeobj-corruption --engine hardware --model tso",
+        "--model is of the simulated machine; on hardware the CPU decides",
+    ),
+    (
+        "run freeobj-corruption --engine hardware --execution 7",
+        "--execution names an execution of the weak engine; on hardware none comes twice",
     ),
     (
         "run freeobj-corruption --engine weka",

@@ -36,10 +36,8 @@ def named(part: str) -> Iterator[Function]:
 @pytest.mark.parametrize("name", ["load_word", "store_word"])
 def test_an_access_is_one_instruction(name: str) -> None:
     (function,) = named(f"race::probe::{name}(")
-    assert [mnemonic for mnemonic, _ in function.instructions if mnemonic not in ("nop", "endbr64", "nopw")] == [
-        "mov",
-        "ret",
-    ]
+    mnemonics = [mnemonic for mnemonic, _ in function.instructions if mnemonic != "endbr64"]
+    assert mnemonics[:2] == ["mov", "ret"]  # what follows is padding
 
 
 def test_zs_malloc_calls_nothing_of_another_machine() -> None:
@@ -57,7 +55,7 @@ def test_zs_malloc_branches_only_for_the_toggles() -> None:
         return sum(BRANCH.fullmatch(mnemonic) is not None for mnemonic, _ in function.instructions)
 
     toggled = branches("race::hardware::racing")
-    fixed = branches("race::probe::fixed<(race::Strength)0>")
+    fixed = branches("race::probe::fixed<(race::Strength)0> ")
     sites = sum(
         site.name.startswith(("zs_malloc.", "alloc_zspage.", "SetZsPageMovable.")) for site in native.catalog().sites
     )
@@ -67,7 +65,9 @@ def test_zs_malloc_branches_only_for_the_toggles() -> None:
 def test_strong_sites_have_their_fence_and_weak_ones_have_none() -> None:
     def fences(primitive: str, strength: str) -> list[str]:
         instructions = probe(compiled(), primitive, strength).instructions
-        return [m for m, operands in instructions if m == "mfence" or (m == "lock or" and "(%rsp)" in operands)]
+        return [
+            m for m, operands in instructions if m == "mfence" or (m.startswith("lock or") and "(%rsp)" in operands)
+        ]
 
     for primitive in ("spin_unlock", "write_unlock"):
         assert fences(primitive, "full")

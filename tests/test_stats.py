@@ -154,8 +154,8 @@ def test_impossible_confidence_is_refused(confidence: float) -> None:
         zero_hit_bound(10, confidence)
 
 
-# rate, confidence, runs. The first two are Wilks' sample sizes of non-parametric tolerance limits (Annals of Mathematical
-# Statistics 12, 1941), as engineers quote them: 95/95 takes 59, 95/99 takes 299, 90/90 takes 22.
+# rate, confidence, runs. The first three are Wilks' sample sizes of non-parametric tolerance limits (Annals of
+# Mathematical Statistics 12, 1941), as engineers quote them: 59 for 95/95, 299 for 99/95, 22 for 90/90.
 RUNS_NEEDED = [
     (0.05, 0.95, 59),
     (0.01, 0.95, 299),

@@ -34,7 +34,8 @@ def run(
     engine = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
     )
-    assert engine.stdin is not None and engine.stdout is not None
+    assert engine.stdin is not None
+    assert engine.stdout is not None
     try:
         with contextlib.suppress(BrokenPipeError):
             engine.stdin.write(msgspec.json.encode(request))

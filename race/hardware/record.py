@@ -65,7 +65,7 @@ class Hardware(msgspec.Struct, kw_only=True):
         return [test.name for test in tests if test.weak and not test.allowed[self.host.model]]
 
     def cannot(self) -> str:
-        """Why finding nothing says nothing about ordering here; empty: it was seen to reorder what the scenarios need."""
+        """Why finding nothing says nothing about ordering here; empty: it was seen to reorder what scenarios need."""
         if self.host.emulated:
             return f"{EMULATED} ({self.host.why})"
         if self.host.model == "tso":
