@@ -184,6 +184,8 @@ class ref {
   }
   template <class Predicate>
   Result await(Predicate holds, Order o) const {
+    if (current->graph() != nullptr) [[unlikely]]
+      return await_explored(holds, o);
     for (;;) {
       const Result v = load(o);
       if (holds(v)) return v;
@@ -193,6 +195,13 @@ class ref {
   std::uint64_t address() const { return address_; }
 
  private:
+  template <class Predicate>
+  [[gnu::noinline, gnu::cold]] Result await_explored(Predicate holds, Order o) const {
+    const Result v = Codec<T>::decode(current->await(
+        address_, view_, o, [&](std::uint64_t x) { return bool(holds(Codec<T>::decode({x, 0, 0}))); }));
+    static_cast<void>(bool(holds(v)));  // the branch
+    return v;
+  }
   Result atomic(Function next, Result v, Order o) const {
     return Codec<T>::decode(current->atomic(address_, view_, o, {next, Codec<T>::encode(v)}));
   }
@@ -219,14 +228,17 @@ class ptr {
   static ptr from(Loaded l) { return {l.value, l.view, l.source}; }
   friend value<bool> operator==(ptr p, ptr q) {
     const ptr a = p.resolved(), b = q.resolved();
-    return {a.address_ == b.address_, std::max(a.view_, b.view_), a.source_ != 0 ? a.source_ : b.source_};
+    return value<bool>::from(current->tracked(
+        {a.address_ == b.address_ ? 1u : 0u, current->later(a.view_, b.view_), a.source_ != 0 ? a.source_ : b.source_}));
   }
   friend value<bool> operator!=(ptr a, ptr b) { return !(a == b); }
   ptr operator+(value<std::uint64_t> n) const { return moved(n, size); }
   ptr operator-(value<std::uint64_t> n) const { return moved(n, -size); }
   friend value<std::uint64_t> operator-(ptr p, ptr q) {
     const ptr a = p.resolved(), b = q.resolved();
-    return {(a.address_ - b.address_) / size, std::max(a.view_, b.view_), a.source_ != 0 ? a.source_ : b.source_};
+    return value<std::uint64_t>::from(current->tracked({(a.address_ - b.address_) / size,
+                                                        current->later(a.view_, b.view_),
+                                                        a.source_ != 0 ? a.source_ : b.source_}));
   }
 
   template <class F, class C>
@@ -239,7 +251,7 @@ class ptr {
     return Reach<S>::at(p.address_, p.view_, p.source_);
   }
 
-  value<std::uint64_t> address() const { return value<std::uint64_t>::from(loaded()); }
+  value<std::uint64_t> address() const { return value<std::uint64_t>::from(current->tracked(loaded())); }
   static ptr from_address(value<std::uint64_t> a) { return from(a.loaded()); }
   template <class F>
   static ptr container_of(ptr<F> member, F S::* field) {
@@ -287,7 +299,9 @@ class ptr {
   }
   [[gnu::noinline, gnu::cold]] ptr moved_when_known(value<std::uint64_t> n, std::uint64_t bytes) const {
     const ptr p = resolved();
-    return p.moved(n.resolved(), bytes);
+    const value<std::uint64_t> by = n.resolved();
+    return {p.address_ + by.bits() * bytes, current->later(p.view_, by.view()),
+            p.source_ != 0 ? p.source_ : by.source()};
   }
   std::uint64_t address_ = 0;
   Time view_ = 0;
