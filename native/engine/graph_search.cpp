@@ -35,6 +35,7 @@ GraphSearch::Result GraphSearch::run() {
     }
   }
   const Result r = judge();
+  if (getenv("DBG2")) { for (std::size_t i=0;i<path_.size();++i) fprintf(stderr,"%s%x.%x<-%x.%x ", i==new_from_?"|":"", path_[i].chosen.id>>24,path_[i].chosen.id&255,path_[i].chosen.base>>24,path_[i].chosen.base&255); fprintf(stderr," => %d\n",(int)r); }
   machine_.use(nullptr);
   if (r == Result::execution) {
     outcome_ = engine_.finish();
@@ -131,6 +132,7 @@ std::uint32_t GraphSearch::choose(Id id, const std::vector<Id>& bases) {
   std::uint32_t k = none;
   for (std::uint32_t i = 0; i < bases.size(); ++i)
     if (!sleeps({id, bases[i]}) && (k == none || (prefers && bases[i] == preferred))) k = i;
+  was_asleep_ = k == none;
   if (k == none) return none;
   if (!replayed) path_.emplace_back();
   Node& n = path_[depth_];
@@ -165,7 +167,12 @@ bool GraphSearch::next(unsigned& cpu) {
         return true;
       }
     }
-    if (depth_ < path_.size() && !path_[depth_].open) throw std::logic_error("an execution cannot be repeated");
+    if (depth_ >= path_.size()) {  // it sleeps, or waits for what does: whatever else can go on from here
+      begun_ = begin_with_.size();
+      continue;
+    }
+    if (!path_[depth_].open) throw std::logic_error("an execution cannot be repeated");
+    if (getenv("DBG")&&!was_asleep_) fprintf(stderr,"stuck %x depth %zu\n",want,depth_);
     stuck_ = true;  // what is wanted sleeps, or waits for something that does
     return false;
   }
@@ -195,14 +202,22 @@ void GraphSearch::races(std::uint32_t n) {
   const bool conditional = a.pair != 0 && graph_.waiting(a.cpu).id == first;
   if (conditional) return;
   for (std::uint32_t w = a.base; w != 0 && !graph_.has(a.own, w); w = graph_.access(w).base)
-    if (!load_comes_before(w, a.own))
-      return before(w, {first, graph_.id(graph_.access(w).base)}, a.own, n);
+    if (!load_comes_before(w, a.own)) {
+      before(w, {first, graph_.id(graph_.access(w).base)}, a.own, n);
+      if (!load_was_forwarded(w)) return;
+    }
 }
 
 // Of an atomic, whose store nothing can come before then but with the write that it read.
 bool GraphSearch::load_comes_before(std::uint32_t write, View own) const {
   const std::uint32_t load = graph_.access(write).pair;
   return load != 0 && graph_.has(own, load);
+}
+
+// Of an atomic, before the store that it read: then something can come between the two, and before that store.
+bool GraphSearch::load_was_forwarded(std::uint32_t write) const {
+  const Graph::Access& w = graph_.access(write);
+  return w.pair != 0 && w.base != 0 && graph_.access(w.base).at > graph_.access(w.pair).at;
 }
 
 // An atomic that needs a certain value could have come before the write that took the last one away.
@@ -212,7 +227,7 @@ void GraphSearch::race_of_atomic(unsigned cpu, std::uint32_t word, std::uint32_t
     const std::uint32_t base = graph_.access(w).base;
     if (load_comes_before(w, waiting.own) || !(*graph_.accept(cpu))(graph_.value(word, base))) continue;
     before(w, {waiting.id, graph_.id(base)}, waiting.own, 0);
-    return;
+    if (!load_was_forwarded(w)) return;
   }
 }
 
@@ -220,32 +235,56 @@ void GraphSearch::race_of_atomic(unsigned cpu, std::uint32_t word, std::uint32_t
 void GraphSearch::before(std::uint32_t access, Choice first, View own, std::uint32_t writer) {
   const Graph::Access& e = graph_.access(access);
   const std::uint32_t from = e.write && e.pair != 0 ? graph_.access(e.pair).at : e.at;
-  // Writes that come before it; loads only if their CPU's later writes do, for others are placed by what they read.
+  // The load of an atomic may have been performed long before its store: then only that is to come first.
+  if (writer != 0 && graph_.access(writer).pair != 0 && graph_.access(graph_.access(writer).pair).at < from)
+    first.id = graph_.id(writer);
+  // What must come before it, and what keeps that from being performed: a CPU's loads of one word are in order. Of loads only
+  // those that come before a write of their CPU: the others are placed by what they read.
   const std::vector<std::uint32_t>& order = graph_.order();
-  std::uint32_t last[weak::max_cpus] = {};
-  last[cpu_of(first.id)] = number_of(first.id);
+  View need = own;
+  if (first.base != weak::initially)  // a load may have read this one before it was performed
+    if (const Graph::Access& base = graph_.access(graph_.find(first.base)); base.at > from)
+      need = graph_.join(need, base.past);
+  forced_.assign(order.size(), false);
   const auto needed = [&](std::uint32_t n) {
-    return n != writer && graph_.access(n).id != first.id && graph_.has(own, n);
+    return n != writer && graph_.access(n).id != first.id && graph_.has(need, n);
   };
-  for (std::size_t t = from + 1; t < order.size(); ++t) {
-    const Graph::Access& a = graph_.access(order[t]);
-    if (a.write && needed(order[t])) last[a.cpu] = std::max(last[a.cpu], number_of(a.id));
-  }
   Sequence sequence;
-  sequence_.clear();
-  for (std::size_t t = from + 1; t < order.size(); ++t) {
-    const Graph::Access& a = graph_.access(order[t]);
-    if (!needed(order[t]) || (!a.write && number_of(a.id) > last[a.cpu])) continue;
-    sequence.push_back({a.id, graph_.id(a.base)});
-    sequence_.push_back(order[t]);
+  for (bool again = true; again;) {
+    again = false;
+    std::uint32_t last[weak::max_cpus] = {};
+    last[cpu_of(first.id)] = number_of(first.id);
+    for (std::size_t t = from + 1; t < order.size(); ++t) {
+      const Graph::Access& a = graph_.access(order[t]);
+      if (a.write && needed(order[t])) last[a.cpu] = std::max(last[a.cpu], number_of(a.id));
+    }
+    sequence.clear();
+    sequence_.clear();
+    for (std::size_t t = from + 1; t < order.size(); ++t) {
+      const Graph::Access& a = graph_.access(order[t]);
+      if (!forced_[t] && (!needed(order[t]) || (!a.write && number_of(a.id) > last[a.cpu]))) continue;
+      sequence.push_back({a.id, graph_.id(a.base)});
+      sequence_.push_back(order[t]);
+      if (a.write) continue;
+      for (std::uint32_t o = graph_.own_older(order[t]); o != 0; o = graph_.own_older(o)) {
+        const Graph::Access& before = graph_.access(o);
+        if (!before.performed || before.at <= from || forced_[before.at] || before.write) continue;
+        if (needed(o) && number_of(before.id) <= last[before.cpu]) continue;
+        if (graph_.has(before.past, access)) continue;
+        forced_[before.at] = again = true;
+        need = graph_.join(need, before.past);
+      }
+    }
   }
   sequence.push_back(first);
+  const Graph::Access& f = graph_.access(graph_.find(first.id));
+  const View first_own = f.write ? own : f.floor;
   // Can it begin with this one? Then what it leads to is among what this one leads to.
   const auto begins = [&](const Choice& c) {
     const auto at = std::find(sequence.begin(), sequence.end(), c);
     if (at == sequence.end()) return false;
     const auto k = static_cast<std::size_t>(at - sequence.begin());
-    const View past = k < sequence_.size() ? graph_.access(sequence_[k]).past : own;
+    const View past = k < sequence_.size() ? graph_.access(sequence_[k]).past : first_own;
     return std::none_of(sequence_.begin(), sequence_.begin() + static_cast<std::ptrdiff_t>(k),
                         [&](std::uint32_t n) { return graph_.has(past, n); });
   };
@@ -253,6 +292,7 @@ void GraphSearch::before(std::uint32_t access, Choice first, View own, std::uint
   if (std::any_of(node.explored.begin(), node.explored.end(), begins)) return;
   if (std::any_of(node.to_begin.begin(), node.to_begin.end(), [&](const Sequence& s) { return begins(s.front()); }))
     return;
+  if (getenv("DBG2")) { fprintf(stderr,"   at %u:",from); for(auto&c:sequence) fprintf(stderr," %x.%x<-%x.%x",c.id>>24,c.id&255,c.base>>24,c.base&255); fprintf(stderr,"\n");}
   node.to_begin.push_back(std::move(sequence));
 }
 

@@ -54,6 +54,7 @@ class GraphSearch final : public weak::Guide, private GraphSchedule {
   void fall_asleep(std::size_t depth);
   void races(std::uint32_t access);
   bool load_comes_before(std::uint32_t write, weak::View own) const;
+  bool load_was_forwarded(std::uint32_t write) const;
   void race_of_atomic(unsigned cpu, std::uint32_t word, std::uint32_t base);
   void before(std::uint32_t access, Choice first, weak::View own, std::uint32_t writer);
   bool advance();
@@ -76,8 +77,9 @@ class GraphSearch final : public weak::Guide, private GraphSchedule {
     std::size_t depth = 0, issued = 0;
     bool operator==(const Progress&) const = default;
   } last_;
-  bool free_ = false, stuck_ = false;
+  bool free_ = false, stuck_ = false, was_asleep_=false;
   std::vector<std::uint32_t> sequence_;
+  std::vector<bool> forced_;
 };
 
 }  // namespace race

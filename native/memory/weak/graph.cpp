@@ -63,6 +63,8 @@ std::uint32_t Graph::add(std::uint32_t word, View address, bool write) {
   a.word = word;
   a.write = write;
   a.address = address;
+  a.older = state(word).issued;
+  state(word).issued = n;
   a.epoch = s.epoch;
   a.floor = sets_.join(s.load_floor, address);
   if (write)

@@ -52,6 +52,7 @@ class Graph {
     std::uint8_t cpu = 0;
     std::uint32_t pair = 0;   // the other half of an atomic
     std::uint32_t epoch = 0;  // dmb ishst before it
+    std::uint32_t older = 0;  // the access that was issued to the word before, by any CPU
     std::uint32_t node = 0;   // load: of its result
     View floor = 0;           // what it comes after, known when it is issued
     View address = 0;         // what its address comes from
@@ -97,6 +98,7 @@ class Graph {
   void wake_all();
   void wake(unsigned cpu);
 
+  std::uint32_t find(Id id) const { return index_of(id); }
   const Access& access(std::uint32_t n) const { return accesses_[n]; }
   Id id(std::uint32_t n) const { return n == 0 ? initially : accesses_[n].id; }
   const std::vector<std::uint32_t>& order() const { return order_; }  // the performed accesses
@@ -115,12 +117,19 @@ class Graph {
   };
   const Waiting& waiting(unsigned cpu) const { return cpus_[cpu].waiting; }
   const Accept* accept(unsigned cpu) const { return cpus_[cpu].accept; }
+  // The access of its CPU to the word before it; 0: there is none.
+  std::uint32_t own_older(std::uint32_t n) const {
+    const unsigned cpu = accesses_[n].cpu;
+    do n = accesses_[n].older;
+    while (n != 0 && accesses_[n].cpu != cpu);
+    return n;
+  }
   std::uint32_t newest(std::uint32_t word) { return state(word).newest; }
 
  private:
   struct WordState {
     std::uint32_t run = 0;  // of which execution this is
-    std::uint32_t newest = 0, readers = 0;
+    std::uint32_t newest = 0, readers = 0, issued = 0;
     std::uint32_t first_write = 0;
     std::uint64_t initial = 0;
   };
@@ -137,7 +146,7 @@ class Graph {
 
   WordState& state(std::uint32_t word) {
     WordState& s = words_[word];
-    if (s.run != run_) s = {run_, 0, 0, 0, 0};
+    if (s.run != run_) s = {run_, 0, 0, 0, 0, 0};
     return s;
   }
   bool id_known(Id id) const { return number_of(id) <= cpus_[cpu_of(id)].issued; }
