@@ -36,6 +36,12 @@ Loaded Machine::await(std::uint64_t address, Time address_view, Order order,
   return graph_->await(checked(address, "load"), address_view, order, accept);
 }
 
+Loaded Machine::atomic_if(std::uint64_t address, Time address_view, Order order, const Atomic& a,
+                          const std::function<bool(std::uint64_t)>& accept, bool waits) {
+  step<true>();
+  return graph_->atomic_if(checked(address, "atomic"), address_view, order, a, accept, waits, true);
+}
+
 Loaded Machine::graph_tracked(Loaded x) {
   if (x.pending() || x.view == 0) return x;
   const std::uint32_t n = new_node(nothing);
@@ -167,7 +173,7 @@ Loaded Graph::atomic(std::uint32_t word, View address, Order order, const Machin
   if (a.compare_exchange) {
     if (a.picks) throw std::logic_error("a compare and swap of a litmus test has no place in a graph");
     const std::uint64_t compare = m_.resolve(a.compare).value;
-    return atomic_if(word, address, order, a, [compare](std::uint64_t v) { return v == compare; }, false);
+    return atomic_if(word, address, order, a, [compare](std::uint64_t v) { return v == compare; }, false, false);
   }
   your_turn();
   State& s = current();
@@ -186,13 +192,15 @@ Loaded Graph::atomic(std::uint32_t word, View address, Order order, const Machin
 }
 
 Loaded Graph::atomic_if(std::uint32_t word, View address, Order order, const Machine::Atomic& a, const Accept& accept,
-                        bool waits) {
+                        bool waits, bool plain_if_not) {
   your_turn();
   State& s = current();
   const unsigned cpu = m_.number_;
   s.control = sets_.join(s.control, address);
   const auto [r, w] = add_atomic(word, address, order, a);
   accesses_[r].by_cpu = accesses_[w].by_cpu = true;
+  const View floor = accesses_[r].floor;
+  if (plain_if_not && armv8()) accesses_[r].floor = sets_.join(s.load_floor, address);
   std::vector<std::uint32_t> bases;
   std::uint32_t base = 0;
   s.accept = &accept;
@@ -227,6 +235,8 @@ Loaded Graph::atomic_if(std::uint32_t word, View address, Order order, const Mac
   s.waiting.waits = false;
   const bool writes = accept(value(word, base));
   s.waiting.own = own_order(accesses_[w]);
+  if (writes) accesses_[r].floor = floor;
+  if (!writes && plain_if_not) accesses_[r].acquire = false;
   if (!writes) {
     accesses_[w].performed = true;  // there is none
     s.held_releases -= accesses_[w].release ? 1 : 0;

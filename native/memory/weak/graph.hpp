@@ -77,9 +77,10 @@ class Graph {
   Loaded load(std::uint32_t word, View address, Order order);
   void store(std::uint32_t word, View address, Loaded data, Order order);
   Loaded atomic(std::uint32_t word, View address, Order order, const Machine::Atomic& a);
-  // An atomic that does nothing unless `accept` holds of the value that it reads; then it waits, or only loads.
+  // An atomic that does nothing unless `accept` holds of the value that it reads; then it waits, or only loads, which may be
+  // as of a plain load.
   Loaded atomic_if(std::uint32_t word, View address, Order order, const Machine::Atomic& a, const Accept& accept,
-                   bool waits);
+                   bool waits, bool plain_if_not);
   Loaded await(std::uint32_t word, View address, Order order, const Accept& accept);
   void fence(Fence f);
   void isb();

@@ -195,6 +195,9 @@ class Machine {
   void spin();                   // others run first, and the next load reads the newest: a turn of a waiting loop
   // With a graph: a load that waits until its value will do.
   Loaded await(std::uint64_t address, Time address_view, Order order, const std::function<bool(std::uint64_t)>& accept);
+  // With a graph: an atomic that does nothing unless the value that it finds is accepted; then it waits, or is a plain load.
+  Loaded atomic_if(std::uint64_t address, Time address_view, Order order, const Atomic& a,
+                   const std::function<bool(std::uint64_t)>& accept, bool waits);
   void wait_for(std::uint64_t address);  // the value just loaded there would not do
   [[noreturn]] void fail(const Fault& f);
 

@@ -182,6 +182,23 @@ class ref {
     a.compare_exchange = true;
     return Codec<T>::decode(current->atomic(address_, view_, o, a));
   }
+  // While every execution is explored: an atomic that waits until accept(value) holds, or else does nothing and gives the value.
+  template <class Accept>
+  Result exchange_if(Result v, Order o, Accept accept, bool waits) const {
+    return atomic_if(nullptr, v, o, accept, waits);
+  }
+#define RACE_UPDATE(name, op)                                                                        \
+  template <class Accept>                                                                            \
+  Result name(Result v, Order o, Accept accept, bool waits) const {                                  \
+    return atomic_if(                                                                                \
+        [](std::uint64_t a, std::uint64_t b) {                                                       \
+          return static_cast<std::uint64_t>(static_cast<T>(static_cast<T>(a) op static_cast<T>(b))); \
+        },                                                                                           \
+        v, o, accept, waits);                                                                        \
+  }
+  RACE_UPDATE(fetch_add_if, +)
+  RACE_UPDATE(fetch_or_if, |)
+#undef RACE_UPDATE
   template <class Predicate>
   Result await(Predicate holds, Order o) const {
     if (current->graph() != nullptr) [[unlikely]]
@@ -201,6 +218,12 @@ class ref {
         address_, view_, o, [&](std::uint64_t x) { return bool(holds(Codec<T>::decode({x, 0, 0}))); }));
     static_cast<void>(bool(holds(v)));  // the branch
     return v;
+  }
+  template <class Accept>
+  Result atomic_if(Function next, Result v, Order o, Accept accept, bool waits) const {
+    return Codec<T>::decode(current->atomic_if(
+        address_, view_, o, {next, Codec<T>::encode(v)}, [accept](std::uint64_t x) { return accept(static_cast<T>(x)); },
+        waits));
   }
   Result atomic(Function next, Result v, Order o) const {
     return Codec<T>::decode(current->atomic(address_, view_, o, {next, Codec<T>::encode(v)}));
@@ -346,6 +369,8 @@ struct machine {
     return static_cast<U>(v);
   }
 
+  // Is every execution explored? Then loops that wait are one access each.
+  static bool explored() { return current->graph() != nullptr; }
   static void fence(Fence f) { current->fence(f); }
   static void isb() { current->isb(); }
   static void relax() { current->relax(); }
