@@ -10,6 +10,7 @@
 #include "bench/seed_program.hpp"
 #include "capi/litmus_program.hpp"
 #include "engine/campaign.hpp"
+#include "engine/graph_search.hpp"
 #include "litmus/runner.hpp"
 
 namespace {
@@ -195,6 +196,46 @@ void preemption() {
   }
 }
 
+// Executions and seconds of an established stateless model checker (C11 model), the same program, another machine of the kind;
+// its start-up, 0.04 s, is not in them.
+void exhaustive() {
+  struct Reference {
+    std::uint32_t words;
+    unsigned allocators;
+    double seconds;  // 0: not measured
+  };
+  constexpr Reference references[] = {{8, 1, 0.02}, {8, 2, 0.01},   {8, 3, 0},     {8, 4, 0},
+                                      {8, 5, 0},    {8, 6, 0.89}, {512, 1, 0.16}, {512, 2, 0.25}};
+  std::printf("\nevery execution of the reduced seed program, one core\n");
+  std::printf("  %-4s %-2s %-12s %11s %10s %12s %14s %22s\n", "W", "m", "plan", "executions", "redundant", "seconds",
+              "executions/s", "ratio to a reference");
+  for (const Reference& r : references)
+    for (const int plan : {0, 1, 2}) {  // on, no release, no acquire
+      SeedProgram program({.words = r.words, .allocators = r.allocators, .acquire = plan != 2, .release = plan != 1});
+      weak::Machine machine(weak::Model::armv8, 1u << 14);
+      GraphSearch search(machine, program);
+      std::uint64_t executions = 0, redundant = 0;
+      bool failed = false;
+      const auto began = Clock::now();
+      while (!search.complete() && !failed) {
+        const GraphSearch::Result result = search.run();
+        failed = result == GraphSearch::Result::failed;
+        (result == GraphSearch::Result::redundant ? redundant : executions) += 1;
+      }
+      const double seconds = std::chrono::duration<double>(Clock::now() - began).count();
+      constexpr const char* names[] = {"on", "no release", "no acquire"};
+      const double rate = static_cast<double>(executions) / seconds;
+      std::printf("  %-4u %-2u %-12s %11llu %10llu %12.6f %14.0f ", r.words, r.allocators, names[plan],
+                  static_cast<unsigned long long>(executions), static_cast<unsigned long long>(redundant), seconds, rate);
+      if (failed)
+        std::printf("refuted\n");
+      else if (r.seconds != 0)
+        std::printf("%13.1f x %.0f\n", r.seconds / seconds, static_cast<double>(executions) / r.seconds);
+      else
+        std::printf("\n");
+    }
+}
+
 void memory() {
   Plan plan = freeobj_corruption(256, false);
   Campaign c(plan);
@@ -213,6 +254,7 @@ int main(int count, char** arguments) {
                                                       {"seed-program", seed_program},
                                                       {"preemption", preemption},
                                                       {"litmus", litmus_test},
+                                                      {"exhaustive", exhaustive},
                                                       {"memory", memory}};
   for (const auto& [name, run] : parts) {
     bool wanted = count < 2;

@@ -52,7 +52,10 @@ class SeedProgram final : public Workload {
 
   bool try_lock(M::ref<std::uint64_t> lock) const { return M::known(lock.compare_exchange(0, 1, lock_order())) == 0; }
   void lock(M::ref<std::uint64_t> l) const {
-    while (!try_lock(l)) l.await([](M::value<std::uint64_t> v) { return v == 0u; }, Order::plain);
+    if (M::explored())
+      static_cast<void>(M::known(l.exchange_if(1, lock_order(), [](std::uint64_t v) { return v == 0; }, true)));
+    else
+      while (!try_lock(l)) l.await([](M::value<std::uint64_t> v) { return v == 0u; }, Order::plain);
   }
   void unlock(M::ref<std::uint64_t> l) const { l.store(0, unlock_order()); }
 

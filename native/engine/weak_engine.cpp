@@ -2,6 +2,7 @@
 
 #include <bit>
 #include <stdexcept>
+#include <string>
 #include <utility>
 
 #include "memory/weak/types.hpp"
@@ -132,6 +133,55 @@ Outcome WeakEngine::explore(SearchStrategy& search) {
   Outcome o = outcome();
   o.abandoned = !machine_.complete();
   return o;
+}
+
+namespace {
+
+// A graph leaves no question to a strategy; what the program itself draws cannot be explored.
+class NoStrategy final : public Strategy {
+  Answer decide(Choice kind, std::uint32_t) override {
+    throw std::runtime_error("the exhaustive engine explores no random operations (" +
+                             std::string(choice_names[static_cast<std::size_t>(kind)]) + " was drawn)");
+  }
+};
+
+}  // namespace
+
+Outcome WeakEngine::explore(weak::Graph& graph, weak::Guide& guide, GraphSchedule& schedule, std::uint32_t width) {
+  weak::current = &machine_;
+  machine_.use(nullptr);
+  machine_.rewind();
+  machine_.use(&graph);
+  machine_.begin(cpus_, step_limit_);
+  graph.begin(&guide, cpus_, width);
+  NoStrategy no_strategy;
+  std::array<std::uint32_t, choice_kinds> skips{};
+  for (const Choice k : {Choice::preempt, Choice::preempt_sync, Choice::delay, Choice::commit})
+    skips[static_cast<std::size_t>(k)] = Strategy::never;
+  machine_.chooser.begin(&no_strategy, skips);
+  workload_.begin(machine_);
+  phase_ = Phase::threads;
+  for (unsigned n = 0; n < cpus_; ++n) slots_[n]->fresh = true;
+  unsigned cpu = 0;
+  while (schedule.next(cpu))
+    if (!resume(cpu)) break;
+  return outcome();
+}
+
+Outcome WeakEngine::finish() {
+  if (!workload_.has_finish()) return {};
+  machine_.begin_last_checks(cpus_);
+  alone(Phase::finish, cpus_);
+  return outcome();
+}
+
+Outcome WeakEngine::deadlock(unsigned cpu, std::uint32_t word) {
+  machine_.enter(cpu);
+  machine_.outside();
+  machine_.fault = {Oracle::deadlock, "waits for a store that nobody will make", 0, -1, 0,
+                    weak::Machine::address_base + 8ull * word};
+  machine_.reason = Leave::failed;
+  return outcome();
 }
 
 Outcome WeakEngine::run(Strategy& strategy, const std::array<std::uint32_t, choice_kinds>& skips) {

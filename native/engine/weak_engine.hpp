@@ -9,6 +9,7 @@
 
 #include "engine/fibre.hpp"
 #include "engine/random_strategy.hpp"
+#include "memory/weak/graph.hpp"
 #include "memory/weak/machine.hpp"
 
 namespace race {
@@ -32,6 +33,13 @@ class SearchStrategy : public Strategy {
   virtual void settle() = 0;  // before the transitions of a state are listed
 };
 
+// Says which CPU runs next while a graph is explored.
+class GraphSchedule {
+ public:
+  virtual ~GraphSchedule() = default;
+  virtual bool next(unsigned& cpu) = 0;  // false: the execution ends
+};
+
 struct Outcome {
   bool failed = false;
   bool abandoned = false;  // its stores could not be put in order: no execution at all (see Machine::abandon)
@@ -52,6 +60,10 @@ class WeakEngine {
   Outcome run(Strategy& strategy, const std::array<std::uint32_t, choice_kinds>& skips);
   // One execution in which the strategy chooses every transition of the memory (see ExhaustiveEngine).
   Outcome explore(SearchStrategy& search);
+  // One execution in which the guide and the schedule decide everything (see GraphSearch). Without its last checks.
+  Outcome explore(weak::Graph& graph, weak::Guide& guide, GraphSchedule& schedule, std::uint32_t width);
+  Outcome finish();  // the last checks of an execution that is complete
+  Outcome deadlock(unsigned cpu, std::uint32_t word);
   const Extent& extent() const { return extent_; }
   bool is_set_up() const { return set_up_; }
 

@@ -15,6 +15,13 @@ bool bit_spin_trylock(typename M::template ref<std::uint64_t> word, std::uint64_
 
 template <class M>
 void bit_spin_lock(typename M::template ref<std::uint64_t> word, std::uint64_t bit, SiteId site) {
+  if constexpr (requires { M::explored(); })
+    if (M::explored()) {
+      lock_atomic<M>(site, [&](Order o) {
+        return word.fetch_or_if(bit, o, [bit](std::uint64_t v) { return (v & bit) == 0; }, true);
+      });
+      return;
+    }
   while (!bit_spin_trylock<M>(word, bit, site)) word.await([bit](auto v) { return (v & bit) == 0u; }, Order::plain);
 }
 

@@ -69,6 +69,16 @@ class PageAllocator {
   void get_page(Page p) { p[&page<M>::refcount].fetch_add(1u, Order::plain); }
   bool get_page_unless_zero(Page p, SiteId site) {
     const auto count = p[&page<M>::refcount];
+    if constexpr (requires { M::explored(); })
+      if (M::explored()) {
+        M::at(site);
+        const Strength s = M::strength(site);
+        const auto seen = count.fetch_add_if(1u, s == Strength::full ? Order::release : lock_order(s),
+                                             [](std::uint32_t v) { return v != 0; }, false);
+        if (M::known(seen) == 0) return false;
+        fence_after_lock<M>(s);
+        return true;
+      }
     for (;;) {
       const std::uint32_t old = M::known(count.read_once());
       if (old == 0) return false;

@@ -17,7 +17,13 @@ void write_lock(typename M::template ptr<rwlock<M>> lock, SiteId site) {
   M::at(site);
   const Strength s = M::strength(site);
   const auto word = lock[&rwlock<M>::word];
-  while (M::known(word.compare_exchange(0u, rwlock<M>::writer, lock_order(s))) != 0)
+  bool locked = false;
+  if constexpr (requires { M::explored(); })
+    if (M::explored()) {
+      word.exchange_if(rwlock<M>::writer, lock_order(s), [](std::uint32_t v) { return v == 0; }, true);
+      locked = true;
+    }
+  while (!locked && M::known(word.compare_exchange(0u, rwlock<M>::writer, lock_order(s))) != 0)
     word.await([](auto v) { return v == 0u; }, Order::plain);
   fence_after_lock<M>(s);
 }
@@ -39,7 +45,13 @@ void read_lock(typename M::template ptr<rwlock<M>> lock, SiteId site) {
   M::at(site);
   const Strength s = M::strength(site);
   const auto word = lock[&rwlock<M>::word];
-  for (;;) {
+  bool locked = false;
+  if constexpr (requires { M::explored(); })
+    if (M::explored()) {
+      word.fetch_add_if(1u, lock_order(s), [](std::uint32_t v) { return v < rwlock<M>::writer; }, true);
+      locked = true;
+    }
+  while (!locked) {
     const std::uint32_t readers = M::known(word.await([](auto v) { return v < rwlock<M>::writer; }, Order::plain));
     if (M::known(word.compare_exchange(readers, readers + 1, lock_order(s))) == readers) break;
   }

@@ -17,9 +17,25 @@ bool same(const std::vector<std::uint64_t>& a, const std::vector<std::uint64_t>&
   return differs == 0;
 }
 
+// Exclusives may fail at any time, what a CAS writes may not depend on what it reads, and a loop may go on for ever: for these
+// there is the search over states.
+bool has_graph(const Program& program) {
+  for (const Thread& t : program.threads)
+    for (std::size_t pc = 0; pc < t.code.size(); ++pc) {
+      const Instruction& in = t.code[pc];
+      if (in.op == Op::load_exclusive || in.op == Op::store_exclusive || in.op == Op::compare_swap) return false;
+      if (in.op == Op::branch && in.target <= pc) return false;
+    }
+  return true;
+}
+
 }  // namespace
 
 Runner::Runner(Program program) : program_(std::move(program)), machine_(program_.model, 1024), interpreter_(program_) {
+  if (program_.exhaustive && !program_.by_states && has_graph(program_)) {
+    graph_ = std::make_unique<GraphSearch>(machine_, interpreter_);
+    return;
+  }
   if (program_.exhaustive) {
     exhaustive_ = std::make_unique<ExhaustiveEngine>(machine_, interpreter_);
     return;
@@ -37,12 +53,21 @@ std::uint64_t Runner::run(std::uint64_t first, std::uint64_t count) {
   cancelled_.store(false, std::memory_order_relaxed);
   std::uint64_t done = 0;
   for (; done < count && !cancelled_.load(std::memory_order_relaxed) && !complete(); ++done) {
-    const Outcome o = exhaustive_ ? exhaustive_->run() : weak_->run(*strategy_, strategy_->begin(first + done));
-    ++executions_;
+    const Outcome o = graph_ != nullptr ? explore()
+                      : exhaustive_     ? exhaustive_->run()
+                                        : weak_->run(*strategy_, strategy_->begin(first + done));
+    if (graph_ == nullptr || !o.abandoned) ++executions_;
     if (o.failed && o.fault.oracle != Oracle::livelock) broken(o);
     if (!o.failed && !o.abandoned) record();
   }
   return done;
+}
+
+Outcome Runner::explore() {
+  const GraphSearch::Result r = graph_->run();
+  Outcome o = graph_->outcome();
+  o.abandoned = r == GraphSearch::Result::redundant;
+  return o;
 }
 
 void Runner::record() {

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <memory>
 
+#include "engine/graph_search.hpp"
 #include "litmus/interpreter.hpp"
 
 namespace race::litmus {
@@ -24,12 +25,13 @@ class Runner {
 
   const std::vector<State>& states() const { return states_; }
   std::uint64_t executions() const { return executions_; }
-  bool complete() const { return exhaustive_ != nullptr && exhaustive_->complete(); }
+  bool complete() const { return (graph_ != nullptr && graph_->complete()) || (exhaustive_ != nullptr && exhaustive_->complete()); }
   // Index of the location that has this address, or -1.
   int location(std::uint64_t address) const;
 
  private:
   void record();
+  Outcome explore();
   [[noreturn]] void broken(const Outcome& o) const;
 
   Program program_;
@@ -38,6 +40,7 @@ class Runner {
   std::unique_ptr<WeakEngine> weak_;
   std::unique_ptr<RandomStrategy> strategy_;
   std::unique_ptr<ExhaustiveEngine> exhaustive_;
+  std::unique_ptr<GraphSearch> graph_;
   std::vector<State> states_;
   std::vector<std::uint64_t> values_;
   std::uint64_t executions_ = 0;

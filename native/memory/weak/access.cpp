@@ -1,6 +1,6 @@
 // Loads, stores and atomics that cannot take the short way: the word was written in this execution, something is pending, or
 // the execution is traced.
-#include "memory/weak/machine.hpp"
+#include "memory/weak/graph.hpp"
 
 namespace race::weak {
 
@@ -51,6 +51,7 @@ Time Machine::version(std::uint32_t word, std::uint32_t k, std::uint64_t& value)
 }
 
 Loaded Machine::load_slow(std::uint32_t i, Time address_view, Order order, bool exclusive) {
+  if (graph_ != nullptr) return graph_->load(i, address_view, order);
   if (search_) return load_search(i, address_view, order, exclusive);
   Cpu& c = *cpu_;
   const bool acquire = acquires(order);
@@ -173,6 +174,7 @@ std::uint32_t Machine::hold(std::uint32_t word, Time address_view, Loaded data, 
 }
 
 void Machine::store_slow(std::uint32_t i, Time address_view, Loaded data, Order order, bool asked) {
+  if (graph_ != nullptr) return graph_->store(i, address_view, data, order);
   if (search_) return store_search(i, address_view, data, order);
   const bool release = releases(order);
   const bool held = (asked && model_ != Model::sc && chooser.ask(Choice::delay, 2) != 0) || must_hold(i, data, release);
@@ -227,6 +229,7 @@ Loaded Machine::atomic(std::uint64_t address, Time address_view, Order order, co
 }
 
 Loaded Machine::atomic_slow(std::uint32_t i, Time address_view, Order order, const Atomic& a, bool asked) {
+  if (graph_ != nullptr) return graph_->atomic(i, address_view, order, a);
   if (search_) return atomic_search(i, address_view, order, a);
   Cpu& c = *cpu_;
   const bool acquire = acquires(order) && !a.no_return, release = releases(order);
@@ -400,6 +403,7 @@ bool Machine::store_exclusive(std::uint64_t address, Time address_view, Loaded d
 // accesses are no earlier than they. ISHST: later stores commit after the stores before it.
 void Machine::fence(Fence f) {
   step<true>();
+  if (graph_ != nullptr) return graph_->fence(f);
   Cpu& c = *cpu_;
   switch (f) {
     case Fence::ish:

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <stdexcept>
 
+#include "memory/weak/graph.hpp"
 #include "memory/weak/types.hpp"
 
 namespace race::weak {
@@ -104,6 +105,9 @@ void Machine::sleep_until_written(unsigned n, std::uint64_t address) {
 }
 
 void Machine::handover(unsigned from) {
+  if (graph_ != nullptr)
+    throw std::runtime_error("a page frame is used a second time, which the exhaustive engine does not order: give the "
+                             "pool more frames");
   drain(from);
   if (from != current()) cpu_->load_floor = std::max(cpu_->load_floor, now_);
 }
@@ -217,6 +221,7 @@ void Machine::out_of_steps() {
 std::uint64_t Machine::peek(std::uint64_t address) {
   if (!mapped(address)) return 0;
   const std::uint32_t i = index(address);
+  if (graph_ != nullptr) return graph_->peek(i);
   for (;;) {
     const std::uint32_t own = words_[i].pending != nothing && cpu_ != nullptr ? newest_write(i, cpu_->bit) : nothing;
     if (own == nothing) return words_[i].value;

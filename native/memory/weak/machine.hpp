@@ -13,6 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -62,7 +63,8 @@ enum class Leave : std::uint8_t {
 // The execution cannot be completed; thrown where no CPU runs.
 struct Abandoned : std::exception {};
 
-class Hash;  // search.hpp
+class Hash;   // search.hpp
+class Graph;  // graph.hpp
 
 // Searching: something that can happen to a pending access next.
 struct Transition {
@@ -164,20 +166,50 @@ class Machine {
   bool store_exclusive(std::uint64_t address, Time address_view, Loaded data, Order order);  // did it succeed?
   void fence(Fence f);
   void isb() {
+    if (graph_ != nullptr) [[unlikely]]
+      return graph_isb();
     if (holds(Rule::isb_floor)) cpu_->load_floor = std::max(cpu_->load_floor, cpu_->control);
   }
-  void branch(Time view) { cpu_->control = std::max(cpu_->control, view); }
+  void branch(Time view) {
+    if (graph_ != nullptr) [[unlikely]]
+      return graph_branch(view);
+    cpu_->control = std::max(cpu_->control, view);
+  }
   Loaded combine(Function f, Loaded a, Loaded b, Join join = Join::later);  // f(a, b), now or when both are known
+  // The view of what comes after both.
+  Time later(Time a, Time b) {
+    if (graph_ != nullptr) [[unlikely]]
+      return graph_join(a, b);
+    return std::max(a, b);
+  }
+  // A known value as programs compute with it: in a graph what it comes after must not be lost.
+  Loaded tracked(Loaded x) {
+    if (graph_ != nullptr) [[unlikely]]
+      return graph_tracked(x);
+    return x;
+  }
   // Known: late loads that it needs are performed now.
   Loaded resolve(Loaded x) { return x.pending() ? resolve_now(x) : x; }
   void handover(unsigned from);  // what CPU `from` stored so far is in memory, and seen by this CPU
   void relax();                  // others may run first: cond_resched
   void spin();                   // others run first, and the next load reads the newest: a turn of a waiting loop
+  // With a graph: a load that waits until its value will do.
+  Loaded await(std::uint64_t address, Time address_view, Order order, const std::function<bool(std::uint64_t)>& accept);
+  // With a graph: an atomic that does nothing unless the value that it finds is accepted; then it waits, or is a plain load.
+  Loaded atomic_if(std::uint64_t address, Time address_view, Order order, const Atomic& a,
+                   const std::function<bool(std::uint64_t)>& accept, bool waits);
   void wait_for(std::uint64_t address);  // the value just loaded there would not do
   [[noreturn]] void fail(const Fault& f);
 
   // ---- searching: no random delays; every access is pending until a transition performs it
   void search(bool on) { search_ = on; }
+  // While there is a graph it performs every access; it lasts until it is taken away.
+  void use(Graph* graph) {
+    graph_ = graph;
+    search_ = graph != nullptr;
+    if (graph == nullptr) slow_ &= ~search_bit;
+  }
+  Graph* graph() const { return graph_; }
   void transitions(std::vector<Transition>& out);
   void perform(const Transition& t);
   bool complete() const {
@@ -206,6 +238,7 @@ class Machine {
   bool live(std::uint64_t address) const { return mapped(address) && live_[index(address)] != 0; }
 
  private:
+  friend class Graph;
   static std::uint32_t index(std::uint64_t address) {
     return static_cast<std::uint32_t>((address - address_base) >> 3);
   }
@@ -268,7 +301,7 @@ class Machine {
   Loaded known_or(Loaded x) { return x.pending() ? known_now(x) : x; }  // known if it can be, else still pending
   Loaded known_now(Loaded x);
   Loaded resolve_now(Loaded x);
-  static Loaded joined(Join join, Function f, Loaded a, Loaded b);
+  Loaded joined(Join join, Function f, Loaded a, Loaded b);
   Loaded new_value(Function next, Loaded old, Loaded operand);  // of an atomic
   std::uint32_t unread(Loaded x);                               // a late access that x needs
   void node_known(std::uint32_t node, Loaded value, Cpu& c);
@@ -312,6 +345,12 @@ class Machine {
   void trace_entry();  // the CPU runs
   void trace_value(const Pending& p);
   Event event(Event::Kind kind, std::uint32_t word) const;
+
+  // with a graph (graph.cpp)
+  void graph_isb();
+  void graph_branch(Time view);
+  Time graph_join(Time a, Time b);
+  Loaded graph_tracked(Loaded x);
 
   // searching (search.cpp)
   template <class F>
@@ -363,6 +402,7 @@ class Machine {
   std::uint32_t cpu_bit_ = 0;
   std::uint32_t pending_count_ = 0;
   std::uint32_t slow_ = 0;  // not 0: every access takes the slow path
+  Graph* graph_ = nullptr;
   static constexpr std::uint32_t trace_bit = 1, late_bit = 2, search_bit = 4, exclusive_bit = 8;  // LDXR was used
   Time now_ = 0;
   std::uint32_t sync_accesses_ = 0;

@@ -37,7 +37,7 @@ Loaded Machine::known_now(Loaded x) {
 }
 
 Loaded Machine::joined(Join join, Function f, Loaded a, Loaded b) {
-  const Time view = join == Join::later     ? std::max(a.view, b.view)
+  const Time view = join == Join::later     ? later(a.view, b.view)
                     : join == Join::earlier ? std::min(a.view, b.view)
                                             : b.view;
   return {f(a.value, b.value), view, a.source != 0 ? a.source : b.source};
@@ -46,7 +46,7 @@ Loaded Machine::joined(Join join, Function f, Loaded a, Loaded b) {
 Loaded Machine::combine(Function f, Loaded a, Loaded b, Join join) {
   a = known_or(a);
   b = known_or(b);
-  if (!a.pending() && !b.pending()) return joined(join, f, a, b);
+  if (!a.pending() && !b.pending()) return tracked(joined(join, f, a, b));
   const std::uint32_t n = new_node(nothing);
   nodes_[n].function = f;
   nodes_[n].join = join;

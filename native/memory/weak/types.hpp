@@ -182,8 +182,27 @@ class ref {
     a.compare_exchange = true;
     return Codec<T>::decode(current->atomic(address_, view_, o, a));
   }
+  // While every execution is explored: an atomic that waits until accept(value) holds, or else does nothing and gives the value.
+  template <class Accept>
+  Result exchange_if(Result v, Order o, Accept accept, bool waits) const {
+    return atomic_if(nullptr, v, o, accept, waits);
+  }
+#define RACE_UPDATE(name, op)                                                                        \
+  template <class Accept>                                                                            \
+  Result name(Result v, Order o, Accept accept, bool waits) const {                                  \
+    return atomic_if(                                                                                \
+        [](std::uint64_t a, std::uint64_t b) {                                                       \
+          return static_cast<std::uint64_t>(static_cast<T>(static_cast<T>(a) op static_cast<T>(b))); \
+        },                                                                                           \
+        v, o, accept, waits);                                                                        \
+  }
+  RACE_UPDATE(fetch_add_if, +)
+  RACE_UPDATE(fetch_or_if, |)
+#undef RACE_UPDATE
   template <class Predicate>
   Result await(Predicate holds, Order o) const {
+    if (current->graph() != nullptr) [[unlikely]]
+      return await_explored(holds, o);
     for (;;) {
       const Result v = load(o);
       if (holds(v)) return v;
@@ -193,6 +212,19 @@ class ref {
   std::uint64_t address() const { return address_; }
 
  private:
+  template <class Predicate>
+  [[gnu::noinline, gnu::cold]] Result await_explored(Predicate holds, Order o) const {
+    const Result v = Codec<T>::decode(current->await(
+        address_, view_, o, [&](std::uint64_t x) { return bool(holds(Codec<T>::decode({x, 0, 0}))); }));
+    static_cast<void>(bool(holds(v)));  // the branch
+    return v;
+  }
+  template <class Accept>
+  Result atomic_if(Function next, Result v, Order o, Accept accept, bool waits) const {
+    return Codec<T>::decode(current->atomic_if(
+        address_, view_, o, {next, Codec<T>::encode(v)}, [accept](std::uint64_t x) { return accept(static_cast<T>(x)); },
+        waits));
+  }
   Result atomic(Function next, Result v, Order o) const {
     return Codec<T>::decode(current->atomic(address_, view_, o, {next, Codec<T>::encode(v)}));
   }
@@ -219,14 +251,17 @@ class ptr {
   static ptr from(Loaded l) { return {l.value, l.view, l.source}; }
   friend value<bool> operator==(ptr p, ptr q) {
     const ptr a = p.resolved(), b = q.resolved();
-    return {a.address_ == b.address_, std::max(a.view_, b.view_), a.source_ != 0 ? a.source_ : b.source_};
+    return value<bool>::from(current->tracked(
+        {a.address_ == b.address_ ? 1u : 0u, current->later(a.view_, b.view_), a.source_ != 0 ? a.source_ : b.source_}));
   }
   friend value<bool> operator!=(ptr a, ptr b) { return !(a == b); }
   ptr operator+(value<std::uint64_t> n) const { return moved(n, size); }
   ptr operator-(value<std::uint64_t> n) const { return moved(n, -size); }
   friend value<std::uint64_t> operator-(ptr p, ptr q) {
     const ptr a = p.resolved(), b = q.resolved();
-    return {(a.address_ - b.address_) / size, std::max(a.view_, b.view_), a.source_ != 0 ? a.source_ : b.source_};
+    return value<std::uint64_t>::from(current->tracked({(a.address_ - b.address_) / size,
+                                                        current->later(a.view_, b.view_),
+                                                        a.source_ != 0 ? a.source_ : b.source_}));
   }
 
   template <class F, class C>
@@ -239,7 +274,7 @@ class ptr {
     return Reach<S>::at(p.address_, p.view_, p.source_);
   }
 
-  value<std::uint64_t> address() const { return value<std::uint64_t>::from(loaded()); }
+  value<std::uint64_t> address() const { return value<std::uint64_t>::from(current->tracked(loaded())); }
   static ptr from_address(value<std::uint64_t> a) { return from(a.loaded()); }
   template <class F>
   static ptr container_of(ptr<F> member, F S::* field) {
@@ -287,7 +322,9 @@ class ptr {
   }
   [[gnu::noinline, gnu::cold]] ptr moved_when_known(value<std::uint64_t> n, std::uint64_t bytes) const {
     const ptr p = resolved();
-    return p.moved(n.resolved(), bytes);
+    const value<std::uint64_t> by = n.resolved();
+    return {p.address_ + by.bits() * bytes, current->later(p.view_, by.view()),
+            p.source_ != 0 ? p.source_ : by.source()};
   }
   std::uint64_t address_ = 0;
   Time view_ = 0;
@@ -332,6 +369,8 @@ struct machine {
     return static_cast<U>(v);
   }
 
+  // Is every execution explored? Then loops that wait are one access each.
+  static bool explored() { return current->graph() != nullptr; }
   static void fence(Fence f) { current->fence(f); }
   static void isb() { current->isb(); }
   static void relax() { current->relax(); }

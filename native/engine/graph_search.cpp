@@ -1,0 +1,299 @@
+#include "engine/graph_search.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <stdexcept>
+#include <string>
+
+namespace race {
+
+using weak::cpu_of;
+using weak::Graph;
+using weak::number_of;
+using weak::View;
+
+GraphSearch::GraphSearch(weak::Machine& machine, Workload& workload)
+    : machine_(machine), workload_(workload), engine_(machine, workload), graph_(machine) {}
+
+GraphSearch::Result GraphSearch::run() {
+  if (!set_up_) {
+    outcome_ = engine_.set_up(0);
+    if (outcome_.failed) return Result::failed;
+    set_up_ = true;
+  }
+  for (;;) {
+    depth_ = begun_ = 0;
+    free_ = stuck_ = false;
+    last_ = {};
+    asleep_.assign(workload_.cpus(), {});
+    fall_asleep(0);
+    try {
+      outcome_ = engine_.explore(graph_, *this, *this, width_);
+      break;
+    } catch (const weak::TooManyAccesses&) {
+      width_ *= 2;
+    }
+  }
+  const Result r = judge();
+  if (getenv("DBG2")) { for (std::size_t i=0;i<path_.size();++i) fprintf(stderr,"%s%x.%x<-%x.%x ", i==new_from_?"|":"", path_[i].chosen.id>>24,path_[i].chosen.id&255,path_[i].chosen.base>>24,path_[i].chosen.base&255); fprintf(stderr," => %d\n",(int)r); }
+  machine_.use(nullptr);
+  if (r == Result::execution) {
+    outcome_ = engine_.finish();
+    complete_ = !advance();
+    return outcome_.failed ? Result::failed : r;
+  }
+  complete_ = !advance();
+  return r;
+}
+
+// What became of the run. CPUs that wait at its end may have come too late: then another order is to be tried.
+GraphSearch::Result GraphSearch::judge() {
+  if (outcome_.failed) return Result::failed;
+  bool asleep = stuck_ || graph_.anything_pending();
+  for (unsigned c = 0; c < workload_.cpus(); ++c) {
+    const Graph::Waiting& w = graph_.waiting(c);
+    if (!w.waits) continue;
+    asleep = asleep || w.slept;
+    if (w.atomic) race_of_atomic(c, w.word, graph_.newest(w.word));
+  }
+  if (asleep) return Result::redundant;
+  for (unsigned c = 0; c < workload_.cpus(); ++c) {
+    if (!graph_.waiting(c).waits || machine_.cpu(c).daemon) continue;
+    outcome_ = engine_.deadlock(c, graph_.waiting(c).word);
+    return Result::failed;
+  }
+  return Result::execution;
+}
+
+// To the next branch; false: there is none.
+bool GraphSearch::advance() {
+  begin_with_.clear();
+  for (; !path_.empty(); path_.pop_back()) {
+    Node& n = path_.back();
+    n.explored.push_back(n.chosen);
+    new_from_ = path_.size() - 1;
+    if (!n.others.empty()) {
+      n.chosen.base = n.others.back();
+      n.others.pop_back();
+      return true;
+    }
+    while (!n.to_begin.empty()) {
+      Sequence s = std::move(n.to_begin.back());
+      n.to_begin.pop_back();
+      if (std::find(n.explored.begin(), n.explored.end(), s.front()) != n.explored.end()) continue;
+      n.chosen = s.front();
+      n.open = true;
+      begin_with_.assign(s.begin() + 1, s.end());
+      return true;
+    }
+  }
+  return false;
+}
+
+// ---------------------------------------------------------------- guiding the machine
+
+weak::Id GraphSearch::wanted() const {
+  if (depth_ < path_.size()) return path_[depth_].chosen.id;
+  return begun_ < begin_with_.size() ? begin_with_[begun_].id : weak::initially;
+}
+
+weak::Guide::Turn GraphSearch::turn(Id id) {
+  const Id next = wanted();
+  if (next == id || (next == 0 && !stuck_)) return Turn::now;
+  return cpu_of(next) == cpu_of(id) && next > id ? Turn::later : Turn::other;
+}
+
+bool GraphSearch::sleeps(Choice c) const {
+  const std::vector<Choice>& all = asleep_[cpu_of(c.id)];
+  return std::find(all.begin(), all.end(), c) != all.end();
+}
+
+void GraphSearch::fall_asleep(std::size_t depth) {
+  if (depth >= path_.size()) return;
+  for (const Choice& c : path_[depth].explored) asleep_[cpu_of(c.id)].push_back(c);
+}
+
+std::uint32_t GraphSearch::choose(Id id, const std::vector<Id>& bases) {
+  const bool replayed = depth_ < path_.size();
+  if (replayed && !path_[depth_].open) {
+    const auto at = std::find(bases.begin(), bases.end(), path_[depth_].chosen.base);
+    if (path_[depth_].chosen.id != id || at == bases.end())
+      throw std::logic_error("an execution cannot be repeated");
+    return static_cast<std::uint32_t>(at - bases.begin());
+  }
+  Id preferred = weak::initially;
+  bool prefers = true;
+  if (replayed)
+    preferred = path_[depth_].chosen.base;
+  else if (begun_ < begin_with_.size() && begin_with_[begun_].id == id)
+    preferred = begin_with_[begun_].base;
+  else
+    prefers = false;
+  std::uint32_t k = none;
+  for (std::uint32_t i = 0; i < bases.size(); ++i)
+    if (!sleeps({id, bases[i]}) && (k == none || (prefers && bases[i] == preferred))) k = i;
+  was_asleep_ = k == none;
+  if (k == none) return none;
+  if (!replayed) path_.emplace_back();
+  Node& n = path_[depth_];
+  n.chosen = {id, bases[k]};
+  n.open = false;
+  for (std::uint32_t i = 0; i < bases.size(); ++i)
+    if (i != k && !sleeps({id, bases[i]})) n.others.push_back(bases[i]);
+  return k;
+}
+
+// The next CPU to run, after what is pending was performed; false: the run ends.
+bool GraphSearch::next(unsigned& cpu) {
+  for (;;) {
+    const Id want = wanted();
+    if (want == 0) {
+      if (!free_) graph_.wake_all();
+      free_ = true;
+      if (graph_.anything_pending() && graph_.perform_any()) continue;
+      if (machine_.runnable() == 0) return false;
+      cpu = static_cast<unsigned>(std::countr_zero(machine_.runnable()));
+      return true;
+    }
+    if (graph_.is_pending(want)) {
+      if (graph_.perform_id(want)) continue;
+      if (depth_ >= path_.size() && graph_.perform_own_before(want)) continue;
+    } else {
+      cpu = cpu_of(want);
+      graph_.wake(cpu);
+      const Progress now{want, depth_, graph_.issued(cpu)};
+      if ((machine_.runnable() >> cpu & 1) != 0 && !(now == last_)) {
+        last_ = now;
+        return true;
+      }
+    }
+    if (depth_ >= path_.size()) {  // it sleeps, or waits for what does: whatever else can go on from here
+      begun_ = begin_with_.size();
+      continue;
+    }
+    if (!path_[depth_].open) throw std::logic_error("an execution cannot be repeated");
+    if (getenv("DBG")&&!was_asleep_) fprintf(stderr,"stuck %x depth %zu\n",want,depth_);
+    stuck_ = true;  // what is wanted sleeps, or waits for something that does
+    return false;
+  }
+}
+
+void GraphSearch::performed(std::uint32_t access) {
+  const Id id = graph_.id(access);
+  if (depth_ >= new_from_) races(access);
+  if (depth_ >= path_.size() || path_[depth_].chosen.id != id) throw std::logic_error("an access without a choice");
+  if (begun_ < begin_with_.size() && begin_with_[begun_].id == id) ++begun_;
+  std::vector<Choice>& sleeping = asleep_[cpu_of(id)];
+  if (!sleeping.empty()) std::erase_if(sleeping, [id](const Choice& c) { return c.id == id; });
+  fall_asleep(++depth_);
+}
+
+// ---------------------------------------------------------------- what could have come in another order
+
+void GraphSearch::races(std::uint32_t n) {
+  const Graph::Access a = graph_.access(n);
+  if (!a.write) {
+    if (a.pair != 0 && graph_.waiting(a.cpu).id == a.id) race_of_atomic(a.cpu, a.word, graph_.newest(a.word));
+    return;
+  }
+  const Id first = a.pair != 0 ? graph_.id(a.pair) : a.id;
+  for (std::uint32_t r = graph_.first_reader(a.word, a.base); r != 0; r = graph_.access(r).next_reader)
+    if (graph_.access(r).cpu != a.cpu && !graph_.has(a.own, r)) before(r, {first, graph_.id(a.base)}, a.own, n);
+  const bool conditional = a.pair != 0 && graph_.waiting(a.cpu).id == first;
+  if (conditional) return;
+  for (std::uint32_t w = a.base; w != 0 && !graph_.has(a.own, w); w = graph_.access(w).base)
+    if (!load_comes_before(w, a.own)) {
+      before(w, {first, graph_.id(graph_.access(w).base)}, a.own, n);
+      if (!load_was_forwarded(w)) return;
+    }
+}
+
+// Of an atomic, whose store nothing can come before then but with the write that it read.
+bool GraphSearch::load_comes_before(std::uint32_t write, View own) const {
+  const std::uint32_t load = graph_.access(write).pair;
+  return load != 0 && graph_.has(own, load);
+}
+
+// Of an atomic, before the store that it read: then something can come between the two, and before that store.
+bool GraphSearch::load_was_forwarded(std::uint32_t write) const {
+  const Graph::Access& w = graph_.access(write);
+  return w.pair != 0 && w.base != 0 && graph_.access(w.base).at > graph_.access(w.pair).at;
+}
+
+// An atomic that needs a certain value could have come before the write that took the last one away.
+void GraphSearch::race_of_atomic(unsigned cpu, std::uint32_t word, std::uint32_t newest) {
+  const Graph::Waiting& waiting = graph_.waiting(cpu);
+  for (std::uint32_t w = newest; w != 0 && !graph_.has(waiting.own, w); w = graph_.access(w).base) {
+    const std::uint32_t base = graph_.access(w).base;
+    if (load_comes_before(w, waiting.own) || !(*graph_.accept(cpu))(graph_.value(word, base))) continue;
+    before(w, {waiting.id, graph_.id(base)}, waiting.own, 0);
+    if (!load_was_forwarded(w)) return;
+  }
+}
+
+// Notes that executions may begin, in the place of this access, with `first` and what comes before that.
+void GraphSearch::before(std::uint32_t access, Choice first, View own, std::uint32_t writer) {
+  const Graph::Access& e = graph_.access(access);
+  const std::uint32_t from = e.write && e.pair != 0 ? graph_.access(e.pair).at : e.at;
+  // The load of an atomic may have been performed long before its store: then only that is to come first.
+  if (writer != 0 && graph_.access(writer).pair != 0 && graph_.access(graph_.access(writer).pair).at < from)
+    first.id = graph_.id(writer);
+  // What must come before it, and what keeps that from being performed: a CPU's loads of one word are in order. Of loads only
+  // those that come before a write of their CPU: the others are placed by what they read.
+  const std::vector<std::uint32_t>& order = graph_.order();
+  View need = own;
+  if (first.base != weak::initially)  // a load may have read this one before it was performed
+    if (const Graph::Access& base = graph_.access(graph_.find(first.base)); base.at > from)
+      need = graph_.join(need, base.past);
+  forced_.assign(order.size(), false);
+  const auto needed = [&](std::uint32_t n) {
+    return n != writer && graph_.access(n).id != first.id && graph_.has(need, n);
+  };
+  Sequence sequence;
+  for (bool again = true; again;) {
+    again = false;
+    std::uint32_t last[weak::max_cpus] = {};
+    last[cpu_of(first.id)] = number_of(first.id);
+    for (std::size_t t = from + 1; t < order.size(); ++t) {
+      const Graph::Access& a = graph_.access(order[t]);
+      if (a.write && needed(order[t])) last[a.cpu] = std::max(last[a.cpu], number_of(a.id));
+    }
+    sequence.clear();
+    sequence_.clear();
+    for (std::size_t t = from + 1; t < order.size(); ++t) {
+      const Graph::Access& a = graph_.access(order[t]);
+      if (!forced_[t] && (!needed(order[t]) || (!a.write && number_of(a.id) > last[a.cpu]))) continue;
+      sequence.push_back({a.id, graph_.id(a.base)});
+      sequence_.push_back(order[t]);
+      if (a.write) continue;
+      for (std::uint32_t o = graph_.own_older(order[t]); o != 0; o = graph_.own_older(o)) {
+        const Graph::Access& before = graph_.access(o);
+        if (!before.performed || before.at <= from || forced_[before.at] || before.write) continue;
+        if (needed(o) && number_of(before.id) <= last[before.cpu]) continue;
+        if (graph_.has(before.past, access)) continue;
+        forced_[before.at] = again = true;
+        need = graph_.join(need, before.past);
+      }
+    }
+  }
+  sequence.push_back(first);
+  const Graph::Access& f = graph_.access(graph_.find(first.id));
+  const View first_own = f.write ? own : f.floor;
+  // Can it begin with this one? Then what it leads to is among what this one leads to.
+  const auto begins = [&](const Choice& c) {
+    const auto at = std::find(sequence.begin(), sequence.end(), c);
+    if (at == sequence.end()) return false;
+    const auto k = static_cast<std::size_t>(at - sequence.begin());
+    const View past = k < sequence_.size() ? graph_.access(sequence_[k]).past : first_own;
+    return std::none_of(sequence_.begin(), sequence_.begin() + static_cast<std::ptrdiff_t>(k),
+                        [&](std::uint32_t n) { return graph_.has(past, n); });
+  };
+  Node& node = path_[from];
+  if (std::any_of(node.explored.begin(), node.explored.end(), begins)) return;
+  if (std::any_of(node.to_begin.begin(), node.to_begin.end(), [&](const Sequence& s) { return begins(s.front()); }))
+    return;
+  if (getenv("DBG2")) { fprintf(stderr,"   at %u:",from); for(auto&c:sequence) fprintf(stderr," %x.%x<-%x.%x",c.id>>24,c.id&255,c.base>>24,c.base&255); fprintf(stderr,"\n");}
+  node.to_begin.push_back(std::move(sequence));
+}
+
+}  // namespace race
