@@ -39,4 +39,6 @@ def split(asked: Pairs) -> tuple[Pairs, Pairs]:
 
 def _plan(text: str) -> Markup:
     """A barrier plan, which may break between its overrides, but not in them."""
-    return Markup(",<wbr>").join(Markup("<span>{}</span>").format(part) for part in text.split(","))
+    *most, last = text.split(",")
+    parts = [*(f"{part}," for part in most), last]
+    return Markup("<wbr>").join(Markup("<span>{}</span>").format(part) for part in parts)

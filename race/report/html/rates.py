@@ -13,7 +13,7 @@ from race.report import words
 from race.report.html.svg import LINE, SMALL, Drawing, wrapped
 from race.results import Arm, Document, Interval
 
-LABELS = 280  # px of the plans' names, at most
+LABELS = 310  # px of the plans' names, at most
 ZERO, LEFT, RIGHT, TEXT = (
     20,
     70,
