@@ -23,6 +23,7 @@ VERBS = {
     "calibrate": "what this host's CPUs are seen to reorder, by litmus tests on native threads",
     "plan": "a scenario as one document for race-native, on a board without Python",
     "sites": "the ordering sites of the allocator",
+    "merge": "the results of shards of one campaign, added up",
     "report": "a saved result again, in another form",
 }
 EXIT_STATUS = (
@@ -41,8 +42,8 @@ EPILOGS = {
     "compare": f"{PLAN} {EXIT_STATUS}",
     "ablate": f"{PLAN} {EXIT_STATUS}",
     "plan": f"{PLAN} There: race-native plan.json > result.json; back here: race report result.json.",
-    "calibrate": "Exit status: 0 something was seen; 1 an outcome that the architecture forbids; 3 nothing was seen, or "
-    "the CPU is emulated; 4 it could not be completed.",
+    "calibrate": "Exit status: 0 something was seen; 1 an outcome that the architecture forbids; 3 nothing was seen, "
+    "or the CPU is emulated; 4 it could not be completed.",
     "replay": f"{PLAN} Exit status: 0 the finding came again; 1 it did not, or not under --barriers; 2 the token, or "
     "other input, is wrong; 4 interrupted.",
 }
@@ -135,6 +136,10 @@ def _build() -> tuple[_Parser, dict[str, _Parser]]:
     _add_replay_options(verbs["replay"])
     _add_litmus_options(verbs["litmus"])
     verbs["sites"].add_argument("--json", action="store_true", help="as JSON instead of a table")
+    merge = verbs["merge"]
+    merge.add_argument("files", metavar="FILE.json", nargs="+", help="what --json wrote, of each shard")
+    merge.add_argument("--json", metavar="FILE", help="write the sum there (- is standard output)")
+    _add_report_outputs(merge)
     report = verbs["report"]
     report.add_argument("file", metavar="FILE.json", help="what --json wrote")
     _add_report_outputs(report)
