@@ -147,7 +147,7 @@ lint-native: $(VENV)/.dev build/native/CMakeCache.txt
 	$(BIN)/python tools/clang_tidy.py --jobs $(JOBS) build/native
 
 lint-scripts: $(VENV)/.dev
-	shellcheck tools/*.sh .ci/run
+	shellcheck tools/*.sh .ci/run .ci/hardware
 	actionlint
 
 # The published schema of the result document; a test fails while it is not current.

@@ -1,5 +1,7 @@
-"""The hardware engine from the command line: budgets, verdicts, and processes that die. Nothing here depends on what the
-CPU happens to reorder, or on how fast it is."""
+"""The hardware engine from the command line: budgets, verdicts, and processes that die.
+
+Nothing here depends on what the CPU happens to reorder, or on how fast it is.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +24,7 @@ from tests.conftest import RunRace
 
 NATIVE = Path(__file__).parents[1] / "build" / "native" / "native"
 FAULTY = NATIVE / "race-native-faulty"
+MAY_FIND = {"tso": 1, "armv8": 0}  # exit status when plan off finds something: under TSO it may not
 SHORT = "--engine hardware --executions 2000 --calibrate 0.2"
 
 
@@ -83,7 +86,7 @@ def test_publishing_before_the_copy_is_found(run_race: RunRace, tmp_path: Path) 
 
 def test_a_crash_is_a_finding_and_the_counts_are_kept(run_race: RunRace, tmp_path: Path) -> None:
     status, result, file = run_plan(run_race, tmp_path, "--executions 40000 --barriers off", inject="segv")
-    assert status == 0  # of a weakened plan
+    assert status == MAY_FIND[result["host"]["model"]]
     (arm,) = result["arms"]
     assert arm["deaths"][0]["last_words"]["died"] == "SIGSEGV"
     assert arm["counts"] == {"oops": len(arm["deaths"])}
@@ -96,7 +99,7 @@ def test_an_endless_loop_is_a_finding(run_race: RunRace, tmp_path: Path) -> None
     status, result, file = run_plan(
         run_race, tmp_path, "--executions 29500 --barriers off", inject="loop", hang_seconds=1
     )
-    assert status == 0
+    assert status == MAY_FIND[result["host"]["model"]]
     (arm,) = result["arms"]
     assert arm["counts"] == {"livelock": 1}
     assert arm["executions"] >= 28_900

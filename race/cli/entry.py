@@ -47,6 +47,10 @@ def _run(argv: list[str]) -> int:
             from race.cli import report
 
             return report.main(options)
+        case "merge":
+            from race.cli import merge
+
+            return merge.main(options, ["race", *argv])
         case "replay":
             from race.cli import replay
 

@@ -25,6 +25,7 @@ VERBS = {
     "plan": "a scenario as one document for race-native, on a board without Python",
     "sites": "the ordering sites of the allocator",
     "guards": "the steps of the code that a barrier plan can have otherwise than Linux 4.8",
+    "merge": "the results of shards of one campaign, added up",
     "report": "a saved result again, in another form",
 }
 EXIT_STATUS = (
@@ -142,6 +143,10 @@ def _build() -> tuple[_Parser, dict[str, _Parser]]:
     _add_litmus_options(verbs["litmus"])
     verbs["sites"].add_argument("--json", action="store_true", help="as JSON instead of a table")
     verbs["guards"].add_argument("--json", action="store_true", help="as JSON instead of a table")
+    merge = verbs["merge"]
+    merge.add_argument("files", metavar="FILE.json", nargs="+", help="what --json wrote, of each shard")
+    merge.add_argument("--json", metavar="FILE", help="write the sum there (- is standard output)")
+    _add_report_outputs(merge)
     report = verbs["report"]
     report.add_argument("file", metavar="FILE.json", help="what --json wrote")
     _add_report_outputs(report)
