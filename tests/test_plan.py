@@ -61,17 +61,25 @@ def test_what_the_scenario_holds_yields_to_the_user_only() -> None:
         ("of", 'barrier plan "of": unknown preset "of"; did you mean "off"?'),
         ("everything", 'barrier plan "everything": unknown preset "everything"; known: on, off, bit-spin-only'),
         ("on,", 'barrier plan "on,": "" is no override; write SITE=STRENGTH or GUARD=STATE'),
-        ("on,f.class.lock", 'barrier plan "on,f.class.lock": "f.class.lock" is no override; write SITE=STRENGTH or GUARD=STATE'),
+        (
+            "on,f.class.lock",
+            'barrier plan "on,f.class.lock": "f.class.lock" is no override; write SITE=STRENGTH or GUARD=STATE',
+        ),
         ("on,=none", 'barrier plan "on,=none": "=none" is no override; write SITE=STRENGTH or GUARD=STATE'),
         (
             "on,f.clas.lock=none",
-            'barrier plan "on,f.clas.lock=none": no ordering site or guard matches "f.clas.lock"; did you mean "f.class.lock"?',
+            'barrier plan "on,f.clas.lock=none": no ordering site or guard matches "f.clas.lock"; '
+            'did you mean "f.class.lock"?',
         ),
         (
             "on,f.pins.*=none",
             'barrier plan "on,f.pins.*=none": no ordering site or guard matches "f.pins.*"; did you mean "f.pin.lock"?',
         ),
-        ("on,zzz=none", 'barrier plan "on,zzz=none": no ordering site or guard matches "zzz"; `race sites` and `race guards` list them'),
+        (
+            "on,zzz=none",
+            'barrier plan "on,zzz=none": no ordering site or guard matches "zzz"; '
+            "`race sites` and `race guards` list them",
+        ),
         (
             "on,f.*=nonne",
             'barrier plan "on,f.*=nonne": unknown strength "nonne" of f.*; did you mean "none"?',
@@ -167,7 +175,7 @@ def test_guards_that_the_scenario_holds_yield_to_the_user_only() -> None:
     assert held == {"g.rule": "v7"}
     assert guards_of(resolve("on", SITES, held, GUARDS)) == held
     assert guards_of(resolve("on,g.rule=4.8", SITES, held, GUARDS)) == {}
-    with pytest.raises(InputError, match='no guard matches "g.rul"; did you mean "g.rule"'):
+    with pytest.raises(InputError, match=r'no guard matches "g\.rul"; did you mean "g\.rule"'):
         resolve_held_guards({"g.rul": "v7"}, GUARDS)
 
 

@@ -62,10 +62,7 @@ def _run(arms: list[ArmPlan], jobs: int, settings: Settings) -> CampaignResult:
 
 
 def _plans(options: argparse.Namespace, scenario: Scenario, catalog: native.Catalog) -> dict[str, Strengths]:
-    if options.verb == "run":
-        wanted = [options.barriers]
-    else:
-        wanted = options.barriers or scenario.compare
+    wanted = [options.barriers] if options.verb == "run" else options.barriers or scenario.compare
     plans: dict[str, Strengths] = {}
     for text in wanted:
         if text in plans:

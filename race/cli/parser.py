@@ -33,16 +33,16 @@ EXIT_STATUS = (
 PLAN = (
     f"PLAN: {'; '.join(f'{preset}, {meaning}' for preset, meaning in PRESET_MEANINGS.items())}. Sites that a scenario "
     "holds stay as it holds them. Overrides by name or glob may follow, of ordering sites, such as "
-    "on,zs_malloc.class.lock=none, and of guards, such as on,migrate_zspage.keep-pin=off; `race sites` and `race guards` "
-    "list them."
+    "on,zs_malloc.class.lock=none, and of guards, such as on,migrate_zspage.keep-pin=off; `race sites` and "
+    "`race guards` list them."
 )
 
 EPILOGS = {
     "run": f"{PLAN} {EXIT_STATUS}",
     "compare": f"{PLAN} {EXIT_STATUS}",
     "ablate": f"{PLAN} {EXIT_STATUS}",
-    "suite": "Exit status: 0 every bug was found under the models that its file names, and under no other, and nothing with "
-    "its fix; 1 not so; 2 the input is wrong; 4 the run could not be completed.",
+    "suite": "Exit status: 0 every bug was found under the models that its file names, and under no other, and "
+    "nothing with its fix; 1 not so; 2 the input is wrong; 4 the run could not be completed.",
     "replay": f"{PLAN} Exit status: 0 the finding came again; 1 it did not, or not under --barriers; 2 the token, or "
     "other input, is wrong; 4 interrupted.",
 }
