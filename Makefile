@@ -24,7 +24,7 @@ FRAME := pyproject.toml CMakeLists.txt
 SANITIZERS := address thread
 FORMATTED := $(filter %.cpp %.hpp %.h,$(NATIVE_SOURCES))
 
-.PHONY: help setup demo test test-native test-python bench sanitize schema golden litmus-golden reports format clean check-build check-native
+.PHONY: help setup demo test test-native test-python bench sanitize schema golden litmus-golden reports races format clean check-build check-native
 .PHONY: lint lint-python lint-format lint-native lint-scripts
 .DEFAULT_GOAL := help
 
@@ -41,6 +41,7 @@ help:
 	@echo "make golden    write anew what the weak machine gives, to the byte"
 	@echo "make litmus-golden   write anew the final states of our own litmus tests"
 	@echo "make reports   run the kept samples in reports/ again, and draw the picture in the README"
+	@echo "make races     run the suite of known bugs, and write its table into docs/races.md"
 	@echo "make clean     remove everything that was built, and $(VENV)"
 
 check-build:
@@ -157,6 +158,11 @@ schema: setup
 # What the weak machine gives, to the byte; a test compares. Look at the difference before you commit it.
 golden: setup
 	@$(BIN)/python -c "from tests import golden; golden.main()"
+
+# The table of known bugs in docs/races.md, and the smallest execution of each in reports/races.
+races: setup
+	@$(BIN)/race suite --reports reports/races --json build/races.json
+	@$(BIN)/python tools/races_doc.py build/races.json
 
 # The final states of tests/litmus under each model; the tests compare. Look at the difference before you commit it.
 litmus-golden: setup

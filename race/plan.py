@@ -1,7 +1,7 @@
 """Barrier plans: a preset, followed by overrides by name or glob, of sites and of guards.
 
-`on,zs_page_migrate.*.unlock=none`, `on,migrate_zspage.keep-pin=off`. What stands behind the `=` tells which are meant: a
-strength is a site's, anything else a guard's.
+`on,zs_page_migrate.*.unlock=none`, `on,migrate_zspage.keep-pin=off`. What stands behind the `=` tells which are meant:
+a strength is a site's, anything else a guard's.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def _is_of_guards(pattern: str, value: str, sites: Sequence[Site], guards: Seque
     names_site = any(fnmatchcase(site.name, pattern) for site in sites)
     names_guard = any(fnmatchcase(guard.name, pattern) for guard in guards)
     if not names_site and not names_guard:
-        near = _nearest(pattern, [known.name for known in (*sites, *guards)])
+        near = _nearest(pattern, [*(site.name for site in sites), *(guard.name for guard in guards)])
         mend = near or "; `race sites` and `race guards` list them"
         raise InputError(f'no ordering site or guard matches "{pattern}"{mend}')
     return names_guard and (value not in ALL_STRENGTHS or not names_site)
@@ -150,7 +150,9 @@ def resolve_held_guards(wanted: Mapping[str, str], guards: Sequence[Guard]) -> S
 
 def is_weakened(strengths: Mapping[str, str], sites: Iterable[Site]) -> bool:
     """Whether some site is weaker than Linux 4.8 has it, or some guard otherwise, be it that a scenario holds it so."""
-    return bool(guards_of(strengths)) or any(_rank(site, strengths[site.name]) > _rank(site, site.default) for site in sites)
+    return bool(guards_of(strengths)) or any(
+        _rank(site, strengths[site.name]) > _rank(site, site.default) for site in sites
+    )
 
 
 def _rank(site: Site, strength: str) -> int:

@@ -47,7 +47,11 @@ def document(run: Run, result: CampaignResult, started: datetime.datetime, secon
         Situation(
             model=run.model,
             can_fail=run.scenario.can_fail(run.model),
-            held={name: strength for name, strength in run.scenario.held.items() if name not in guards_of(run.scenario.held)},
+            held={
+                name: strength
+                for name, strength in run.scenario.held.items()
+                if name not in guards_of(run.scenario.held)
+            },
             verb=run.verb,
             interrupted=result.interrupted,
             error=result.error,

@@ -45,8 +45,8 @@ MISTAKES = [
     ),
     (
         "compare freeobj-corruption --barriers off --barriers on,zs_page_migrate.class.unlok=none",
-        'barrier plan "on,zs_page_migrate.class.unlok=none": no ordering site or guard matches "zs_page_migrate.class.unlok"; '
-        'did you mean "zs_page_migrate.class.unlock"?',
+        'barrier plan "on,zs_page_migrate.class.unlok=none": no ordering site or guard matches '
+        '"zs_page_migrate.class.unlok"; did you mean "zs_page_migrate.class.unlock"?',
     ),
     (
         "run freeobj-corruption --barriers on,zs_malloc.class.lock=dmb.ish",

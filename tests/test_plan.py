@@ -68,7 +68,8 @@ def test_what_the_scenario_holds_yields_to_the_user_only() -> None:
         ("on,=none", 'barrier plan "on,=none": "=none" is no override; write SITE=STRENGTH or GUARD=STATE'),
         (
             "on,f.clas.lock=none",
-            'barrier plan "on,f.clas.lock=none": no ordering site or guard matches "f.clas.lock"; did you mean "f.class.lock"?',
+            'barrier plan "on,f.clas.lock=none": no ordering site or guard matches "f.clas.lock"; '
+            'did you mean "f.class.lock"?',
         ),
         (
             "on,f.pins.*=none",
@@ -76,7 +77,8 @@ def test_what_the_scenario_holds_yields_to_the_user_only() -> None:
         ),
         (
             "on,zzz=none",
-            'barrier plan "on,zzz=none": no ordering site or guard matches "zzz"; `race sites` and `race guards` list them',
+            'barrier plan "on,zzz=none": no ordering site or guard matches "zzz"; '
+            "`race sites` and `race guards` list them",
         ),
         (
             "on,f.*=nonne",
@@ -173,7 +175,7 @@ def test_guards_that_the_scenario_holds_yield_to_the_user_only() -> None:
     assert held == {"g.rule": "v7"}
     assert guards_of(resolve("on", SITES, held, GUARDS)) == held
     assert guards_of(resolve("on,g.rule=4.8", SITES, held, GUARDS)) == {}
-    with pytest.raises(InputError, match='no guard matches "g.rul"; did you mean "g.rule"'):
+    with pytest.raises(InputError, match=r'no guard matches "g\.rul"; did you mean "g\.rule"'):
         resolve_held_guards({"g.rul": "v7"}, GUARDS)
 
 

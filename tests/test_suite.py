@@ -85,7 +85,7 @@ def test_a_fault_that_gives_something_else(tmp_path: Path, run_race: RunRace) ->
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (('kind = "sequential"', 'kind = "always"'), '$.bug.kind: unknown'),
+        (('kind = "sequential"', 'kind = "always"'), "$.bug.kind: unknown"),
         (('find = ["garbage-freeobj"]', ""), "$.bug.find: name the oracles that it must give"),
         (('kind = "sequential"', 'kind = "not-shown"'), "$.bug.find: nothing can be found of a bug that is not shown"),
         (("rule=v7", "rule=v8"), '$.bug.fault: barrier plan "on,get_first_obj_offset.rule=v8": guard'),
@@ -94,10 +94,16 @@ def test_a_fault_that_gives_something_else(tmp_path: Path, run_race: RunRace) ->
         (("[pool]", '[guards]\n"get_first.rule" = "v7"\n[pool]'), '$.guards: no guard matches "get_first.rule"'),
         (('{ op = "free", slot = "c" },', '{ op = "lock", lock = "l" },'), 'lock "l" is never given back'),
         (('{ op = "free", slot = "c" },', '{ op = "unlock", lock = "l" },'), 'lock "l" is not taken here'),
-        (('{ op = "malloc", slot = "d"', '{ op = "destroy" }, { op = "malloc", slot = "d"'), "destroy must be the last"),
+        (
+            ('{ op = "malloc", slot = "d"', '{ op = "destroy" }, { op = "malloc", slot = "d"'),
+            "destroy must be the last",
+        ),
         (('name = "only"', 'name = "only"\nshares-cpu-with = "onl"'), 'there is no other thread "onl"'),
         (('{ op = "free", slot = "c" },', '{ op = "reclaim", object = "hal" },'), 'did you mean "half"?'),
-        (('[[threads]]', '[[setup]]\nop = "destroy"\n\n[[threads]]'), "the set-up runs alone: destroy belongs in a thread"),
+        (
+            ("[[threads]]", '[[setup]]\nop = "destroy"\n\n[[threads]]'),
+            "the set-up runs alone: destroy belongs in a thread",
+        ),
     ],
 )
 def test_mistakes(change: tuple[str, str], message: str, tmp_path: Path, run_race: RunRace) -> None:
@@ -152,7 +158,9 @@ def test_results_name_the_changed_guards(tmp_path: Path, run_race: RunRace) -> N
 
 def test_the_table_in_the_docs_is_of_these_bugs() -> None:
     text = (ROOT / "docs" / "races.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| (?:\[[^\]]+\]\(([^)]+)\)|[^|]+) \| \[[^\]]+\]\(([^)]+)\) \| ([\w-]+) \|.*\| ([\d,]+) \|$", text, re.M)
+    rows = re.findall(
+        r"^\| (?:\[[^\]]+\]\(([^)]+)\)|[^|]+) \| \[[^\]]+\]\(([^)]+)\) \| ([\w-]+) \|.*\| ([\d,]+) \|$", text, re.M
+    )
     assert {Path(file).stem: kind for _, file, kind, _ in rows} == {n: p.parent.name for n, p in BUGS.items()}
     for report, file, kind, executions in rows:
         assert (ROOT / "docs" / file).is_file()
@@ -177,7 +185,7 @@ def test_the_pytest_plugin(pytest_on: Callable[..., subprocess.CompletedProcess[
     done = pytest_on(A7, "--race-executions", "50")
     assert done.returncode == 0, done.stdout
     assert "2 passed" in done.stdout
-    assert re.search(r"-+ race -+\nA7: Version 7 .*\nkind sequential, measured sequential\n", done.stdout)
+    assert re.search(r"Captured race call -+\nA7: Version 7 .*\nkind sequential, measured sequential\n", done.stdout)
     assert "race replay race1:" in done.stdout
 
 

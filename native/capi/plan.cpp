@@ -74,7 +74,8 @@ std::vector<Step> parse_steps(const json& list, const Plan& plan, const std::str
 
 // Whether there is such a guard.
 bool set_guard(BarrierPlan& plan, const std::string& name, const std::string& state, const std::string& path) {
-  const auto* const guard = std::find_if(guard_list.begin(), guard_list.end(), [&](const Guard& g) { return g.name == name; });
+  const auto* const guard =
+      std::find_if(guard_list.begin(), guard_list.end(), [&](const Guard& g) { return g.name == name; });
   if (guard == guard_list.end()) return false;
   const bool other = named(std::array{guard->normal, guard->other}, state, path) == 1;
   plan.change(static_cast<GuardId>(guard - guard_list.begin()), other);
@@ -120,7 +121,8 @@ Plan parse_plan(std::string_view text) {
   if (plan.frames == 0) bad("$.frames", "0 is out of range");
   plan.barriers = parse_sites(get<json>(j, "sites", "$"));
   for (const auto& [name, state] : get<std::map<std::string, std::string>>(j, "held_guards", "$"))
-    if (!set_guard(plan.setup_barriers, name, state, "$.held_guards." + name)) bad("$.held_guards." + name, "no such guard");
+    if (!set_guard(plan.setup_barriers, name, state, "$.held_guards." + name))
+      bad("$.held_guards." + name, "no such guard");
   std::vector<std::string_view> oracle_names;
   for (const OracleInfo& o : oracles) oracle_names.push_back(o.name);
   for (const auto& name : get<std::vector<std::string>>(j, "oracles", "$"))

@@ -102,7 +102,8 @@ char* race_guards(void) {
       for (const race::GuardPlace& p : race::guard_places())
         if (p.guard == number) lines.emplace(p.file, p.line);
       ordered_json places = ordered_json::array();
-      for (const auto& [file, line] : lines) places.push_back("native/" + std::string(file) + ':' + std::to_string(line));
+      for (const auto& [file, line] : lines)
+        places.push_back("native/" + std::string(file) + ':' + std::to_string(line));
       list.push_back({{"name", g.name},
                       {"normal", g.normal},
                       {"other", g.other},

@@ -29,8 +29,7 @@ class Client {
     if (plan_.has(Op::destroy)) zs_.prepare_teardown();
     if (plan_.has(Op::reclaim)) zs_.prepare_reclaim();
     for (const ThreadProgram& t : plan_.threads)
-      if (t.shares_cpu_with >= 0 && !ended_)
-        ended_ = M::template allocate_array<Flag>("ended", plan_.threads.size());
+      if (t.shares_cpu_with >= 0 && !ended_) ended_ = M::template allocate_array<Flag>("ended", plan_.threads.size());
     if (ended_)
       zs_.on_resched = [this] {
         const std::int32_t other = plan_.threads[M::cpu()].shares_cpu_with;
@@ -82,7 +81,8 @@ class Client {
       case Op::can_compact: return can_compact();
       case Op::total_pages: zs_.zs_get_total_pages(); return;
       case Op::lock:
-        return kernel::spin_lock<M>(locks_ + std::uint64_t{s.lock}, RACE_SITE("client.lock", spin_lock, "what the client guards"));
+        return kernel::spin_lock<M>(locks_ + std::uint64_t{s.lock},
+                                    RACE_SITE("client.lock", spin_lock, "what the client guards"));
       case Op::unlock:
         return kernel::spin_unlock<M>(locks_ + std::uint64_t{s.lock},
                                       RACE_SITE("client.unlock", spin_unlock, "what the client guards"));

@@ -81,6 +81,15 @@ std::string pool_field(std::uint64_t offset) {
   return field_name<PoolType>(offset, fields);
 }
 
+std::string teardown_field(std::uint64_t offset) {
+  using Teardown = zsmalloc::teardown<M>;
+  static const std::array<Field, 4> fields{{{at(&Teardown::isolated), "isolated_pages"},
+                                            {at(&Teardown::destroying), "destroying"},
+                                            {at(&Teardown::wakeups), "wait queue"},
+                                            {at(&Teardown::worker_busy), "worker busy"}}};
+  return field_name<Teardown>(offset, fields);
+}
+
 }  // namespace
 
 std::string hex(std::uint64_t v) {
@@ -162,6 +171,11 @@ std::string Describe::word(std::uint64_t address) const {
   if (name == "zspage") return zspage_field(offset) + " of zspage " + std::to_string(r->serial);
   if (name == "page") return page_field(offset) + " of " + frame(static_cast<std::uint32_t>(element));
   if (name == "zs_pool") return pool_field(offset) + " of the pool";
+  if (name == "teardown") return teardown_field(offset) + " of the pool";
+  if (name == "reclaim") return "deferred handles of the pool";
+  if (name == "client lock")
+    return std::string(offset == 0 ? "lock.next" : "lock.owner") + " of client lock " + std::to_string(element);
+  if (name == "ended") return "end of thread " + std::to_string(element);
   if (name == "handle") return "handle " + std::to_string(r->serial);
   if (name == "map_area") return "map buffer of CPU " + std::to_string(r->serial) + " word " + std::to_string(word);
   if (name == "size_class")

@@ -26,16 +26,16 @@ enum class Op : std::uint8_t {
   compact,
   can_compact,
   total_pages,
-  lock,    // the client's own lock number `lock`
+  lock,  // the client's own lock number `lock`
   unlock,
   reclaim,  // of a zspage that serves objects of `size`: maps each of its objects
   destroy,  // the pool
-  random,  // `count` operations drawn from `mix` over `slots` and `sizes`
+  random,   // `count` operations drawn from `mix` over `slots` and `sizes`
   count
 };
 constexpr std::array<std::string_view, static_cast<std::size_t>(Op::count)> op_names{
-    "malloc",          "free",        "write",   "read",        "update",      "migrate",
-    "isolate_putback", "migrate_any", "compact", "can_compact", "total_pages", "lock", "unlock", "reclaim", "destroy", "random"};
+    "malloc",  "free",        "write",       "read", "update", "migrate", "isolate_putback", "migrate_any",
+    "compact", "can_compact", "total_pages", "lock", "unlock", "reclaim", "destroy",         "random"};
 
 struct Step {
   Op op = Op::compact;
@@ -53,7 +53,8 @@ struct Step {
 struct ThreadProgram {
   std::string name;
   std::vector<Step> steps;
-  std::int32_t shares_cpu_with = -1;  // the thread that has the CPU first once this one comes to a cond_resched; -1: none
+  std::int32_t shares_cpu_with =
+      -1;  // the thread that has the CPU first once this one comes to a cond_resched; -1: none
 };
 
 struct Plan {
@@ -64,7 +65,7 @@ struct Plan {
   std::uint32_t frames = 16;
   BarrierPlan barriers;
   BarrierPlan setup_barriers = BarrierPlan::arm64();  // the kernel's, with the guards that the scenario holds
-  std::uint32_t oracles = 0;  // bit (1 << Oracle): enabled
+  std::uint32_t oracles = 0;                          // bit (1 << Oracle): enabled
   std::vector<std::string> slots;
   std::uint32_t locks = 0;
   std::vector<Step> setup;

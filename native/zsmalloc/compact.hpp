@@ -9,7 +9,8 @@ template <class M>
 std::uint64_t Zsmalloc<M>::can_compact(Class c) const {
   const std::uint64_t allocated = M::known(stat(c, obj_allocated).read_once());
   const std::uint64_t used = M::known(stat(c, obj_used).read_once());
-  if (allocated <= used && !RACE_CHANGED(M, "zs_can_compact.check")) return 0;  // read without the lock, the two need not fit each other
+  if (allocated <= used && !RACE_CHANGED(M, "zs_can_compact.check"))
+    return 0;  // read without the lock, the two need not fit each other
   return (allocated - used) / c.objects * c.pages;
 }
 
@@ -131,8 +132,8 @@ void Zsmalloc<M>::compact_class(Class c) {
       break;
     }
     if (write_locks)
-      kernel::write_lock<M>(source[&zspage<M>::lock],
-                            RACE_SITE("__zs_compact.zspage.write_lock", write_lock, "what mappers of the source wrote"));
+      kernel::write_lock<M>(source[&zspage<M>::lock], RACE_SITE("__zs_compact.zspage.write_lock", write_lock,
+                                                                "what mappers of the source wrote"));
     CompactControl cc{source[&zspage<M>::first_page].load(), 0, nullptr};
     Zspage destination = nullptr;
     while ((destination = isolate_zspage(c, false))) {

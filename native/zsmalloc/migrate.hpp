@@ -15,7 +15,7 @@ bool Zsmalloc<M>::zs_page_isolate(Page p) {
   // Refused: an empty zspage, which the worker may be freeing (then the list node is the worker's), and one that
   // compaction holds off its list.
   bool taken = false;
-  if (M::known(z[&zspage<M>::inuse].load()) != 0) {
+  if (M::known(z[&zspage<M>::inuse].load()) != 0 || RACE_CHANGED(M, "zs_page_isolate.refuse-empty")) {
     const bool listed = on_list(z);
     const std::uint32_t count = isolated(z);
     taken = listed || count != 0;

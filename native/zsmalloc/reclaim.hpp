@@ -57,7 +57,8 @@ void Zsmalloc<M>::zs_reclaim_page(std::uint32_t size, Evict evict) {
   const auto each_header = [&](auto visit) {
     std::uint32_t number = 0;
     for (Page p = z[&zspage<M>::first_page].load(); p; p = get_next_page(p))
-      for (u32 at = first_object_offset(c, p); M::known(at) < pages_.page_size() && number < c.objects; at = at + c.size)
+      for (u32 at = first_object_offset(c, p); M::known(at) < pages_.page_size() && number < c.objects;
+           at = at + c.size)
         visit(obj_to_head(c, p, at), location_to_obj(c, p, number++));
   };
   each_header([&](u64 head, u64) {

@@ -58,14 +58,14 @@ struct zs_pool {
 
 // What later kernels have besides. They exist only where a scenario has a step that needs them.
 template <class M>
-struct teardown {  // 5.3: a pool goes down while pages of it are migrated
+struct teardown {                                       // 5.3: a pool goes down while pages of it are migrated
   typename M::template shared<std::uint32_t> isolated;  // zspages
   typename M::template shared<std::uint32_t> destroying;
   typename M::template shared<std::uint32_t> wakeups;      // of who waits until none is isolated
   typename M::template shared<std::uint32_t> worker_busy;  // for flush_work
 };
 template <class M>
-struct reclaim {  // 6.2
+struct reclaim {                                        // 6.2
   typename M::template shared<std::uint64_t> deferred;  // the first of the handles that are freed when reclaim is done
 };
 

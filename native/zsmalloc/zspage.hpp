@@ -115,12 +115,13 @@ template <class M>
 std::uint32_t Zsmalloc<M>::lock_zspage(Zspage z) {
   typename M::function here{"lock_zspage"};
   const bool careful = RACE_CHANGED(M, "lock_zspage.walk");
-  const bool moves = RACE_CHANGED(M, "zs_page_isolate.off-list");  // in 4.8 no page of it can be migrated now
+  const bool moves = RACE_CHANGED(M, "zs_page_migrate.empty");  // in 4.8 no page of it can be migrated now
   const auto lock = z[&zspage<M>::lock];
   std::uint32_t locked = 0;
   for (Page last = nullptr;;) {
     if (careful)
-      kernel::read_lock<M>(lock, RACE_SITE("lock_zspage.zspage.read_lock", read_lock, "the chain, which migration relinks"));
+      kernel::read_lock<M>(lock,
+                           RACE_SITE("lock_zspage.zspage.read_lock", read_lock, "the chain, which migration relinks"));
     const Page p = last ? get_next_page(last) : z[&zspage<M>::first_page].load();
     bool mine = bool(p);
     if (p && !careful) kernel::lock_page<M>(p, RACE_SITE("lock_zspage.page.lock", page_lock, "the page's marks"));
@@ -212,7 +213,7 @@ void Zsmalloc<M>::async_free_zspage() {
     kernel::list_del_init<M>(node);
     const std::uint32_t locked = lock_zspage(z);
     Class c = class_of(z);
-    if (locked != c.pages && RACE_CHANGED(M, "zs_page_isolate.off-list"))
+    if (locked != c.pages && RACE_CHANGED(M, "zs_page_migrate.empty"))
       report({.oracle = Oracle::stale_page,
               .what = "the worker has not locked every page of the zspage",
               .value = locked,

@@ -110,7 +110,7 @@ class Bench:
         return trial
 
     def hunt(self, what: str, strengths: Strengths, executions: int, wanted: Collection[str]) -> ArmResult:
-        """Ends once each of these oracles has fired: which finding of each was the first does not depend on the workers."""
+        """Ends once each of these oracles has fired. Their first findings do not depend on the workers."""
         plan, name = self.native(strengths), uuid4().hex
         numbers, size, merge = Numbers(0, executions, None), BatchSize(self.workers.jobs), Merge(1, 0)
 

@@ -63,10 +63,7 @@ def _run(arms: list[ArmPlan], jobs: int, settings: Settings) -> CampaignResult:
 
 def plans(options: argparse.Namespace, scenario: Scenario, catalog: native.Catalog) -> dict[str, Strengths]:
     """The barrier plans that were asked for, resolved."""
-    if options.verb == "run":
-        wanted = [options.barriers]
-    else:
-        wanted = options.barriers or scenario.compare
+    wanted = [options.barriers] if options.verb == "run" else options.barriers or scenario.compare
     resolved: dict[str, Strengths] = {}
     for text in wanted:
         if text in resolved:

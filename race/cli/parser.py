@@ -36,8 +36,8 @@ EXIT_STATUS = (
 PLAN = (
     f"PLAN: {'; '.join(f'{preset}, {meaning}' for preset, meaning in PRESET_MEANINGS.items())}. Sites that a scenario "
     "holds stay as it holds them. Overrides by name or glob may follow, of ordering sites, such as "
-    "on,zs_malloc.class.lock=none, and of guards, such as on,migrate_zspage.keep-pin=off; `race sites` and `race guards` "
-    "list them."
+    "on,zs_malloc.class.lock=none, and of guards, such as on,migrate_zspage.keep-pin=off; `race sites` and "
+    "`race guards` list them."
 )
 
 EPILOGS = {

@@ -79,8 +79,8 @@ def summary(suite: Suite) -> Iterator[str]:
     if suite.error:
         yield f"The run could not be completed: {suite.error}"
     yield (
-        "Under each model: the number of the first random execution, from 0, with what the fault is to give; -: nothing was "
-        f"found in {suite.executions:,}. A fix is not proved: it was clean in so many executions under each of the three."
+        "Under each model: the number of the first random execution, from 0, with what the fault is to give; -: none "
+        f"was found in {suite.executions:,}. A fix is not proved: it was clean in so many executions under each."
     )
 
 

@@ -83,7 +83,9 @@ def check(tables: ScenarioFile, sizes: Mapping[str, Size]) -> list[str]:
 def locks_of(tables: ScenarioFile) -> list[str]:
     """The client's own locks, in the order of their first use."""
     return list(
-        dict.fromkeys(step.lock for thread in tables.threads for step in thread.steps if isinstance(step, Lock | Unlock))
+        dict.fromkeys(
+            step.lock for thread in tables.threads for step in thread.steps if isinstance(step, Lock | Unlock)
+        )
     )
 
 
@@ -93,11 +95,15 @@ def _check_order(thread: Thread, path: str) -> None:
     for i, step in enumerate(thread.steps):
         if isinstance(step, Lock):
             if step.lock in taken:
-                raise Problem(f"{path}.steps[{i}].lock", f'lock "{step.lock}" is taken already, by steps[{taken[step.lock]}]')
+                raise Problem(
+                    f"{path}.steps[{i}].lock", f'lock "{step.lock}" is taken already, by steps[{taken[step.lock]}]'
+                )
             taken[step.lock] = i
         elif isinstance(step, Unlock):
             if step.lock not in taken:
-                raise Problem(f"{path}.steps[{i}].lock", f'lock "{step.lock}" is not taken here; a lock step must come first')
+                raise Problem(
+                    f"{path}.steps[{i}].lock", f'lock "{step.lock}" is not taken here; a lock step must come first'
+                )
             del taken[step.lock]
         elif isinstance(step, Destroy) and i + 1 < len(thread.steps):
             raise Problem(f"{path}.steps[{i + 1}]", "the pool is destroyed by then; destroy must be the last step")

@@ -66,7 +66,8 @@ def resolve_expectations(
         for earlier, other in enumerate(expected):
             both = [model for model in block.models if model in other.models]
             if both and other.strengths == strengths:
-                raise Problem(path, f'{blocks[earlier][0].removeprefix("$.")} speaks of plan "{block.plan}" under model {both[0]} already')
+                before = blocks[earlier][0].removeprefix("$.")
+                raise Problem(path, f'{before} speaks of plan "{block.plan}" under model {both[0]} already')
         find = (ANY,) if block.find_any else tuple(block.find)
         expected.append(
             Expected(

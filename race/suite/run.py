@@ -72,9 +72,7 @@ def subject(scenario: Scenario, catalog: native.Catalog) -> Subject | None:
     bug = scenario.tables.bug
     if bug is None:
         return None
-    fault, right = (
-        resolve(plan, catalog.sites, scenario.held, catalog.guards) for plan in (bug.fault, bug.right)
-    )
+    fault, right = (resolve(plan, catalog.sites, scenario.held, catalog.guards) for plan in (bug.fault, bug.right))
     return Subject(scenario, bug, fault, right)
 
 
@@ -160,7 +158,9 @@ def _wrong_fault(row: Row) -> list[str]:
     for trial in row.with_fault:
         missing = [oracle for oracle in row.find if oracle not in trial.first]
         if trial.counts and missing:
-            wrong.append(f"with its fault no {' or '.join(missing)} in {trial.executions:,} executions under {trial.model}")
+            wrong.append(
+                f"with its fault no {' or '.join(missing)} in {trial.executions:,} executions under {trial.model}"
+            )
     return wrong
 
 
