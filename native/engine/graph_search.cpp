@@ -51,6 +51,7 @@ GraphSearch::Result GraphSearch::judge() {
   if (outcome_.failed) return Result::failed;
   bool asleep = stuck_ || graph_.anything_pending();
   for (unsigned c = 0; c < workload_.cpus(); ++c) {
+    races_of_blocked(c);
     const Graph::Waiting& w = graph_.waiting(c);
     if (!w.waits) continue;
     asleep = asleep || w.slept;
@@ -133,6 +134,7 @@ std::uint32_t GraphSearch::choose(Id id, const std::vector<Id>& bases) {
   for (std::uint32_t i = 0; i < bases.size(); ++i)
     if (!sleeps({id, bases[i]}) && (k == none || (prefers && bases[i] == preferred))) k = i;
   was_asleep_ = k == none;
+  if (k == none) asleep_wanted_ = id;
   if (k == none) return none;
   if (!replayed) path_.emplace_back();
   Node& n = path_[depth_];
@@ -151,10 +153,24 @@ bool GraphSearch::next(unsigned& cpu) {
       if (!free_) graph_.wake_all();
       free_ = true;
       if (graph_.anything_pending() && graph_.perform_any()) continue;
-      if (machine_.runnable() == 0) return false;
+      if (machine_.runnable() == 0) {
+        graph_.may_split(true);
+        const bool split = graph_.perform_any();
+        if (!split)
+          for (unsigned c = 0; c < workload_.cpus(); ++c)
+            if (graph_.waiting(c).waits && graph_.waiting(c).splits) {
+              graph_.wake(c);
+              cpu = c;
+              return true;
+            }
+        graph_.may_split(false);
+        if (split) continue;
+        return false;
+      }
       cpu = static_cast<unsigned>(std::countr_zero(machine_.runnable()));
       return true;
     }
+    was_asleep_ = false;
     if (graph_.is_pending(want)) {
       if (graph_.perform_id(want)) continue;
       if (depth_ >= path_.size() && graph_.perform_own_before(want)) continue;
@@ -171,7 +187,7 @@ bool GraphSearch::next(unsigned& cpu) {
       begun_ = begin_with_.size();
       continue;
     }
-    if (!path_[depth_].open) throw std::logic_error("an execution cannot be repeated");
+    if (!path_[depth_].open || !(was_asleep_ || asleep_wanted_ == want)) throw std::logic_error("an execution cannot be repeated");
     if (getenv("DBG")&&!was_asleep_) fprintf(stderr,"stuck %x depth %zu\n",want,depth_);
     stuck_ = true;  // what is wanted sleeps, or waits for something that does
     return false;
@@ -180,6 +196,7 @@ bool GraphSearch::next(unsigned& cpu) {
 
 void GraphSearch::performed(std::uint32_t access) {
   const Id id = graph_.id(access);
+  graph_.may_split(false);
   if (depth_ >= new_from_) races(access);
   if (depth_ >= path_.size() || path_[depth_].chosen.id != id) throw std::logic_error("an access without a choice");
   if (begun_ < begin_with_.size() && begin_with_[begun_].id == id) ++begun_;
@@ -231,6 +248,22 @@ void GraphSearch::race_of_atomic(unsigned cpu, std::uint32_t word, std::uint32_t
   }
 }
 
+// What could not be performed because another CPU's atomic had read the newest write could have come before that.
+void GraphSearch::races_of_blocked(unsigned cpu) {
+  const auto race = [&](Id id, std::uint32_t word, View own) {
+    const std::uint32_t load = graph_.reservation(word, cpu);
+    if (load != 0 && !graph_.has(own, load)) before(load, {id, graph_.id(graph_.access(load).base)}, own, 0);
+  };
+  const Graph::Waiting& w = graph_.waiting(cpu);
+  if (w.waits && w.atomic) race(w.id, w.word, w.own);
+  for (const std::uint32_t n : graph_.pending(cpu)) {
+    const Graph::Access& a = graph_.access(n);
+    if (!graph_.known(a)) continue;  // it waits for something else
+    if (a.write && (a.pair == 0 || graph_.access(a.pair).performed)) race(a.id, a.word, graph_.own_order(a));
+    if (!a.write && a.pair != 0) race(a.id, a.word, graph_.own_order(graph_.access(a.pair)));
+  }
+}
+
 // Notes that executions may begin, in the place of this access, with `first` and what comes before that.
 void GraphSearch::before(std::uint32_t access, Choice first, View own, std::uint32_t writer) {
   const Graph::Access& e = graph_.access(access);
@@ -243,8 +276,10 @@ void GraphSearch::before(std::uint32_t access, Choice first, View own, std::uint
   const std::vector<std::uint32_t>& order = graph_.order();
   View need = own;
   if (first.base != weak::initially)  // a load may have read this one before it was performed
-    if (const Graph::Access& base = graph_.access(graph_.find(first.base)); base.at > from)
+    if (const Graph::Access& base = graph_.access(graph_.find(first.base)); base.at > from) {
+      if (graph_.has(base.past, graph_.order()[from])) return;  // and comes after this access itself
       need = graph_.join(need, base.past);
+    }
   forced_.assign(order.size(), false);
   const auto needed = [&](std::uint32_t n) {
     return n != writer && graph_.access(n).id != first.id && graph_.has(need, n);
@@ -268,9 +303,10 @@ void GraphSearch::before(std::uint32_t access, Choice first, View own, std::uint
       if (a.write) continue;
       for (std::uint32_t o = graph_.own_older(order[t]); o != 0; o = graph_.own_older(o)) {
         const Graph::Access& before = graph_.access(o);
-        if (!before.performed || before.at <= from || forced_[before.at] || before.write) continue;
-        if (needed(o) && number_of(before.id) <= last[before.cpu]) continue;
-        if (graph_.has(before.past, access)) continue;
+        if (before.write) break;
+        if (!before.performed) continue;
+        if (before.at == from || graph_.has(before.past, order[from])) return;  // it would have to come first
+        if (before.at < from || forced_[before.at] || (needed(o) && number_of(before.id) <= last[before.cpu])) continue;
         forced_[before.at] = again = true;
         need = graph_.join(need, before.past);
       }

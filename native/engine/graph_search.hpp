@@ -46,6 +46,7 @@ class GraphSearch final : public weak::Guide, private GraphSchedule {
 
   Turn turn(Id id) override;
   std::uint32_t choose(Id id, const std::vector<Id>& bases) override;
+  bool wants(Id id) override { return wanted() == id; }
   void performed(std::uint32_t access) override;
   bool next(unsigned& cpu) override;
 
@@ -55,6 +56,7 @@ class GraphSearch final : public weak::Guide, private GraphSchedule {
   void races(std::uint32_t access);
   bool load_comes_before(std::uint32_t write, weak::View own) const;
   bool load_was_forwarded(std::uint32_t write) const;
+  void races_of_blocked(unsigned cpu);
   void race_of_atomic(unsigned cpu, std::uint32_t word, std::uint32_t base);
   void before(std::uint32_t access, Choice first, weak::View own, std::uint32_t writer);
   bool advance();
@@ -77,7 +79,8 @@ class GraphSearch final : public weak::Guide, private GraphSchedule {
     std::size_t depth = 0, issued = 0;
     bool operator==(const Progress&) const = default;
   } last_;
-  bool free_ = false, stuck_ = false, was_asleep_=false;
+  bool free_ = false, stuck_ = false, was_asleep_ = false;
+  Id asleep_wanted_ = 0;  // the last access that slept
   std::vector<std::uint32_t> sequence_;
   std::vector<bool> forced_;
 };

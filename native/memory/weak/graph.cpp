@@ -24,6 +24,7 @@ void Graph::begin(Guide* guide, unsigned cpus, std::uint32_t width) {
     s.accept = nullptr;
   }
   order_.clear();
+  may_split_ = false;
 }
 
 void Machine::graph_isb() { graph_->isb(); }
@@ -206,7 +207,7 @@ Loaded Graph::atomic_if(std::uint32_t word, View address, Order order, const Mac
   s.accept = &accept;
   s.waiting = {true, accesses_[r].id, word, 0, true, false};
   for (;;) {
-    s.waiting.slept = false;
+    s.waiting.slept = s.waiting.splits = false;
     if (guide_->turn(accesses_[r].id) == Guide::Turn::now) {
       bases.clear();
       const std::uint32_t own = own_before(accesses_[r]);
@@ -223,8 +224,9 @@ Loaded Graph::atomic_if(std::uint32_t word, View address, Order order, const Mac
             if (!accept(value(word, v))) bases.push_back(v);
         }
       }
-      if (!bases.empty() && choose(r, bases, base)) break;
-      s.waiting.slept = !bases.empty();
+      s.waiting.splits = !bases.empty() && !may_split_ && !guide_->wants(accesses_[r].id) && splits(accesses_[r]);
+      if (!bases.empty() && !s.waiting.splits && choose(r, bases, base)) break;
+      s.waiting.slept = !bases.empty() && !s.waiting.splits;
     }
     s.waiting.own = own_order(accesses_[w]);
     m_.reason = Leave::blocked;
@@ -343,18 +345,34 @@ std::uint32_t Graph::own_before(const Access& a) const {
   return 0;
 }
 
-// Another CPU's atomic has read the newest write: only its store may follow.
-bool Graph::reserved(std::uint32_t word, unsigned cpu) {
+bool Graph::known(const Access& a) const {
+  const Access& w = a.write || a.pair == 0 ? a : accesses_[a.pair];
+  return !w.write || !m_.known_or(w.pair != 0 ? w.operand : w.data).pending();
+}
+
+// Would the store of an atomic stay pending when its load has been performed?
+bool Graph::splits(const Access& load) {
+  const Access& w = accesses_[load.pair];
+  if (m_.known_or(w.operand).pending() || own_before(load) != 0) return true;
+  for (const std::uint32_t n : cpus_[load.cpu].pending) {
+    const Access& a = accesses_[n];
+    if (a.id >= load.id) break;
+    if (w.release || !armv8() || (a.write && a.epoch < w.epoch)) return true;
+  }
+  return false;
+}
+
+std::uint32_t Graph::reservation(std::uint32_t word, unsigned cpu) {
   for (unsigned c = 0; c < cpus_.size(); ++c) {
     if (c == cpu) continue;
     for (const std::uint32_t n : cpus_[c].pending) {
       const Access& a = accesses_[n];
       if (a.word == word && a.write && a.pair != 0 && accesses_[a.pair].performed &&
           accesses_[a.pair].base == state(word).newest)
-        return true;
+        return a.pair;
     }
   }
-  return false;
+  return 0;
 }
 
 // From the newest write back to the first that was overwritten before something that comes before the load, or that its CPU
@@ -411,7 +429,9 @@ bool Graph::try_perform(std::uint32_t n) {
     perform_write(n);
     return true;
   }
-  bases_of_load(accesses_[n], bases_);
+  const Access& a = accesses_[n];
+  if (a.pair != 0 && !may_split_ && !guide_->wants(a.id) && splits(a)) return false;
+  bases_of_load(a, bases_);
   if (bases_.empty() || !choose(n, bases_, base)) return false;
   perform_load(n, base);
   return true;

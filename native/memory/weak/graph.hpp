@@ -36,6 +36,7 @@ class Guide {
   virtual Turn turn(Id id) = 0;
   // Which of the writes it reads, or follows; none: it stays pending.
   virtual std::uint32_t choose(Id id, const std::vector<Id>& bases) = 0;
+  virtual bool wants(Id id) = 0;  // this access is to come next, whatever follows
   virtual void performed(std::uint32_t access) = 0;
 };
 
@@ -95,6 +96,14 @@ class Graph {
   bool perform_own_before(Id id);  // a pending access to its word that its CPU issued before
   bool perform_any();            // some pending access that can be; false: there is none
   bool anything_pending() const;
+  // May an atomic's load be performed although its store cannot be yet? It keeps all others from the word, so: only if nothing
+  // else can go on.
+  void may_split(bool on) { may_split_ = on; }
+  // Another CPU's load of an atomic that has read the newest write: only its store may follow. 0: there is none.
+  std::uint32_t reservation(std::uint32_t word, unsigned cpu);
+  const std::vector<std::uint32_t>& pending(unsigned cpu) const { return cpus_[cpu].pending; }
+  bool known(const Access& a) const;  // what it needs besides other accesses of its word
+  View own_order(const Access& w);
   std::uint32_t issued(unsigned cpu) const { return cpus_[cpu].issued; }
   void wake_all();
   void wake(unsigned cpu);
@@ -115,6 +124,7 @@ class Graph {
     std::uint32_t word = 0;
     View own = 0;
     bool atomic = false, slept = false;
+    bool splits = false;  // it could be performed, but not its store
   };
   const Waiting& waiting(unsigned cpu) const { return cpus_[cpu].waiting; }
   const Accept* accept(unsigned cpu) const { return cpus_[cpu].accept; }
@@ -163,7 +173,8 @@ class Graph {
   void drain_releases();
   Loaded result(std::uint32_t n) const;
   std::uint32_t own_before(const Access& a) const;  // the nearest pending access of its CPU to its word
-  bool reserved(std::uint32_t word, unsigned cpu);
+  bool reserved(std::uint32_t word, unsigned cpu) { return reservation(word, cpu) != 0; }
+  bool splits(const Access& load);
   std::pair<std::uint32_t, std::uint32_t> add_atomic(std::uint32_t word, View address, Order order,
                                                      const Machine::Atomic& a);
   void pend(std::uint32_t n);
@@ -173,7 +184,6 @@ class Graph {
   bool ready(const Access& w);  // a write
   bool try_perform(std::uint32_t n);
   bool choose(std::uint32_t n, const std::vector<std::uint32_t>& bases, std::uint32_t& chosen);
-  View own_order(const Access& w);
   View source(const Access& reader, std::uint32_t base);
   void perform_load(std::uint32_t n, std::uint32_t base);
   void perform_write(std::uint32_t n);
@@ -189,6 +199,7 @@ class Graph {
   std::vector<std::uint32_t> order_;
   std::vector<std::uint32_t> bases_;
   std::vector<Id> ids_;
+  bool may_split_ = false;
 };
 
 }  // namespace race::weak
