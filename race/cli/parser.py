@@ -45,8 +45,8 @@ EPILOGS = {
     "compare": f"{PLAN} {EXIT_STATUS}",
     "ablate": f"{PLAN} {EXIT_STATUS}",
     "plan": f"{PLAN} There: race-native plan.json > result.json; back here: race report result.json.",
-    "calibrate": "Exit status: 0 something was seen; 1 an outcome that the architecture forbids; 3 nothing was seen, or "
-    "the CPU is emulated; 4 it could not be completed.",
+    "calibrate": "Exit status: 0 something was seen; 1 an outcome that the architecture forbids; 3 nothing was seen, "
+    "or the CPU is emulated; 4 it could not be completed.",
     "suite": "Exit status: 0 every bug was found under the models that its file names, and under no other, and nothing "
     "with its fix; 1 not so; 2 the input is wrong; 4 the run could not be completed.",
     "replay": f"{PLAN} Exit status: 0 the finding came again; 1 it did not, or not under --barriers; 2 the token, or "
