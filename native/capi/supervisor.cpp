@@ -84,9 +84,9 @@ Ended supervise(const std::function<void(int)>& work, const std::function<void(c
       for (std::size_t end = 0; (end = text.find('\n')) != std::string::npos; text.erase(0, end + 1))
         take(text.substr(0, end));
     }
-    if (cancelled && asked == Clock::time_point{}) {
-      kill(child, SIGTERM);
-      asked = Clock::now();
+    if (cancelled) {
+      kill(child, SIGTERM);  // again and again: the first may come before the process listens
+      if (asked == Clock::time_point{}) asked = Clock::now();
     }
     if (since(heard) > silence || (asked != Clock::time_point{} && since(asked) > grace)) {
       ended.cause = "gave no sign of life and was killed";

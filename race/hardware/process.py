@@ -61,6 +61,7 @@ def _read(
     silence = SILENCE + 3 * request.calibrate_seconds + request.hang_seconds
     heard = time.monotonic()
     asked: float | None = None
+    told = False
     buffered = b""
     with selectors.DefaultSelector() as selector:
         selector.register(engine.stdout, selectors.EVENT_READ)
@@ -78,8 +79,9 @@ def _read(
                     if last.error:
                         raise InputError(last.error) if last.status == InputError.status else RunError(last.error)
                     tell(msgspec.json.decode(line))
+                    told = True
             now = time.monotonic()
-            if asked is None and stop.is_set():
+            if asked is None and told and stop.is_set():  # before its first line it may not listen yet
                 engine.terminate()
                 asked = now
             if now - heard > silence or (asked is not None and now - asked > GRACE):

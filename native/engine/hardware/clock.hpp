@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cmath>
 #include <cstdint>
 
 namespace race::hardware {
@@ -37,7 +38,9 @@ inline double ticks_per_second() {
 #endif
 }
 
-inline std::uint64_t ticks_of_ns(double ns) { return static_cast<std::uint64_t>(ns * 1e-9 * ticks_per_second() + 0.5); }
+inline std::uint64_t ticks_of_ns(double ns) {
+  return static_cast<std::uint64_t>(std::llround(ns * 1e-9 * ticks_per_second()));
+}
 
 inline double seconds_now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();

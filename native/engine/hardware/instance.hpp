@@ -1,6 +1,7 @@
 // A scenario on the hardware machine: one pool with its pages, and a program for each thread. Many of them make a batch.
 #pragma once
 
+#include <exception>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,7 +17,7 @@
 namespace race::hardware {
 
 // Thrown by what finds a fault on a thread, and on the threads that wait for one that has stopped.
-struct Stopped {};
+struct Stopped : std::exception {};
 
 struct Found {
   Fault fault{};
@@ -26,6 +27,7 @@ struct Found {
   std::uint64_t tick = 0;
 };
 
+// NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding): what different threads write is kept apart
 class Instance {
  public:
   using M = racing;
