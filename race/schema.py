@@ -1,5 +1,5 @@
 """The JSON Schema of the result document. `python -m race.schema [FILE]` writes it, by default to docs/ and with
-that of the ablation document."""
+those of the ablation and the suite document."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ import msgspec
 from race.ablation import document as ablation
 from race.files import write_atomically
 from race.results import VERSION, Document
+from race.suite import document as suite
 
 PUBLISHED = Path("docs") / "schema" / f"result-v{VERSION}.json"
+PUBLISHED_SUITE = PUBLISHED.with_name(f"suite-v{suite.VERSION}.json")
 PUBLISHED_ABLATION = PUBLISHED.with_name(f"ablation-v{ablation.VERSION}.json")
 
 
@@ -22,6 +24,10 @@ def text() -> str:
 
 def ablation_text() -> str:
     return _text(ablation.Ablation, f"race ablation document, version {ablation.VERSION}")
+
+
+def suite_text() -> str:
+    return _text(suite.Suite, f"race suite document, version {suite.VERSION}")
 
 
 def _text(of: type, title: str) -> str:
@@ -38,6 +44,9 @@ def main(arguments: list[str]) -> int:
         beside = path.with_name(PUBLISHED_ABLATION.name)
         write_atomically(beside, ablation_text().encode())
         print(beside)
+        third = path.with_name(PUBLISHED_SUITE.name)
+        write_atomically(third, suite_text().encode())
+        print(third)
     return 0
 
 

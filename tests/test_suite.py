@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from race import schema
 from race.cli.values import SUITE_EXECUTIONS
 from race.native import Catalog
 from race.scenario.load import find, load, shipped, shipped_folder
@@ -154,6 +155,10 @@ def test_results_name_the_changed_guards(tmp_path: Path, run_race: RunRace) -> N
     assert arm["guards"] == {"migrate_zspage.keep-pin": "off"}
     assert "migrate_zspage.keep-pin" not in arm["sites"]
     assert outcome.status in (0, 3)
+
+
+def test_the_published_schema_is_current() -> None:
+    assert (ROOT / schema.PUBLISHED_SUITE).read_text(encoding="utf-8") == schema.suite_text(), "make schema"
 
 
 def test_the_table_in_the_docs_is_of_these_bugs() -> None:

@@ -62,9 +62,9 @@ constexpr std::array guard_list{
     Guard{"zs_destroy_pool.wait-isolated", "4.8", "5.3",
           "the pool, while pages of it are isolated: 5.3 waits until there are none",
           "since 701d678599d0 (August 2019)"},
-    Guard{"zs_pool_dec_isolated.order", "5.15", "5.3",
-          "who waits for the last isolated zspage: 5.3 reads the flag before it counts down (with wait-isolated=5.3)",
-          "mended by afe8605ca454 (July 2021)"},
+    Guard{"zs_pool_dec_isolated.order", "count-first", "flag-first",
+          "who waits for the last isolated zspage (with wait-isolated=5.3)",
+          "flag-first from 5.3 until afe8605ca454 (July 2021)"},
     Guard{"__zs_compact.count-pages", "4.8", "5.12", "the pool's count of compacted pages: 4.8 adds without an atomic",
           "atomic since 2395928158059 (February 2021)"},
     Guard{"zs_page_isolate.off-list", "4.8", "5.17",
@@ -118,14 +118,19 @@ inline std::vector<GuardPlace>& guard_places() {
 
 template <GuardId Number, FixedString File, std::uint32_t Line>
 struct GuardUse {
-  static inline const GuardId id = [] {
+  static inline const bool registered = [] {
     guard_places().push_back({Number, below_native(File.view()), Line});
-    return Number;
+    return true;
   }();
+  // The number is a constant of the code; that it is asked for is what registers the place.
+  static GuardId number() {
+    static_cast<void>(&registered);
+    return Number;
+  }
 };
 
 // Whether the plan of this run has the guard otherwise than Linux 4.8.
 #define RACE_CHANGED(machine, guard_name) \
-  (machine::changed(::race::GuardUse<::race::guard_number(guard_name), __FILE__, __LINE__>::id))
+  (machine::changed(::race::GuardUse<::race::guard_number(guard_name), __FILE__, __LINE__>::number()))
 
 }  // namespace race

@@ -13,6 +13,7 @@ from rich.text import Text
 from race import native
 from race.output import Screen
 from race.scenario.decode import decode
+from race.scenario.format import ScenarioFile
 from race.scenario.load import read, shipped
 
 PIPE_WIDTH = 1000
@@ -44,12 +45,16 @@ def _table(*columns: str) -> Table:
 
 
 def _scenarios() -> Table:
-    table = _table("scenario", "title", "threads", "page size")
+    table = _table("scenario", "bug", "kind", "title", "threads", "page size")
     for name, path in shipped().items():
         tables = decode(read(path, str(path)).content, str(path)).tables
         threads = ", ".join(thread.name for thread in tables.threads)
-        table.add_row(*map(Text, (name, tables.title, threads, str(tables.pool.page_size))))
+        table.add_row(*map(Text, (name, *_bug(tables), tables.title, threads, str(tables.pool.page_size))))
     return table
+
+
+def _bug(tables: ScenarioFile) -> tuple[str, str]:
+    return (tables.bug.id, tables.bug.kind) if tables.bug is not None else ("", "")
 
 
 def _sites() -> Table:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
 from race.results import Count, Timing
+
+VERSION: Final = 1
 
 # As measured. inconsistent: a weaker model does not show what a stronger one does.
 Measured = Literal["sequential", "interleaving", "needs-tso", "needs-armv8", "not-shown", "inconsistent"]
@@ -66,7 +68,7 @@ class Row(msgspec.Struct, kw_only=True):
 
 class Suite(msgspec.Struct, kw_only=True):
     format: Literal["race-suite"] = "race-suite"
-    version: Literal[1] = 1
+    version: Literal[1] = VERSION
     command: list[str]
     seed: Count
     executions: Count
