@@ -236,6 +236,39 @@ void exhaustive() {
     }
 }
 
+// The allocator itself. What is explored, and what is not yet, stands in docs/exhaustive.md.
+void allocator() {
+  std::printf("\nevery execution of freeobj-corruption, one core, at most 20,000 runs\n");
+  std::printf("  %-6s %-40s %11s %10s %12s  %s\n", "page", "plan", "executions", "redundant", "seconds", "end");
+  for (const std::uint32_t page : {256u, 4096u})
+    for (const char* weakened : {"", "zs_page_migrate.class.unlock", "zs_malloc.class.lock", "zs_page_migrate.zspage.", "pin", "*"}) {
+      Plan plan = freeobj_corruption(page, weakened[0] != '*');
+      for (std::size_t i = 1; i < sites().all().size(); ++i)
+        if (weakened[0] != 0 && sites().all()[i].name.find(weakened) != std::string_view::npos)
+          plan.barriers.set(static_cast<SiteId>(i), Strength::none);
+      weak::Machine machine(weak::Model::armv8, Scenario::words_needed(plan));
+      Scenario scenario(plan);
+      GraphSearch search(machine, scenario);
+      machine.plan = BarrierPlan::arm64();
+      std::uint64_t executions = 0, redundant = 0;
+      GraphSearch::Result result{};
+      machine.judged = plan.oracles;
+      const auto began = Clock::now();
+      while (!search.complete() && executions + redundant < 20'000) {
+        machine.plan = plan.barriers;
+        result = search.run();
+        if (result == GraphSearch::Result::failed) break;
+        (result == GraphSearch::Result::redundant ? redundant : executions) += 1;
+      }
+      std::printf("  %-6u %-40s %11llu %10llu %12.6f  %s\n", page, weakened[0] == 0 ? "on" : weakened,
+                  static_cast<unsigned long long>(executions), static_cast<unsigned long long>(redundant),
+                  std::chrono::duration<double>(Clock::now() - began).count(),
+                  result == GraphSearch::Result::failed ? search.outcome().fault.what
+                  : search.complete()                   ? "every execution"
+                                                        : "not finished");
+    }
+}
+
 void memory() {
   Plan plan = freeobj_corruption(256, false);
   Campaign c(plan);
@@ -255,6 +288,7 @@ int main(int count, char** arguments) {
                                                       {"preemption", preemption},
                                                       {"litmus", litmus_test},
                                                       {"exhaustive", exhaustive},
+                                                      {"allocator", allocator},
                                                       {"memory", memory}};
   for (const auto& [name, run] : parts) {
     bool wanted = count < 2;

@@ -35,7 +35,6 @@ GraphSearch::Result GraphSearch::run() {
     }
   }
   const Result r = judge();
-  if (getenv("DBG2")) { for (std::size_t i=0;i<path_.size();++i) fprintf(stderr,"%s%x.%x<-%x.%x ", i==new_from_?"|":"", path_[i].chosen.id>>24,path_[i].chosen.id&255,path_[i].chosen.base>>24,path_[i].chosen.base&255); fprintf(stderr," => %d\n",(int)r); }
   machine_.use(nullptr);
   if (r == Result::execution) {
     outcome_ = engine_.finish();
@@ -188,7 +187,6 @@ bool GraphSearch::next(unsigned& cpu) {
       continue;
     }
     if (!path_[depth_].open || !(was_asleep_ || asleep_wanted_ == want)) throw std::logic_error("an execution cannot be repeated");
-    if (getenv("DBG")&&!was_asleep_) fprintf(stderr,"stuck %x depth %zu\n",want,depth_);
     stuck_ = true;  // what is wanted sleeps, or waits for something that does
     return false;
   }
@@ -328,7 +326,6 @@ void GraphSearch::before(std::uint32_t access, Choice first, View own, std::uint
   if (std::any_of(node.explored.begin(), node.explored.end(), begins)) return;
   if (std::any_of(node.to_begin.begin(), node.to_begin.end(), [&](const Sequence& s) { return begins(s.front()); }))
     return;
-  if (getenv("DBG2")) { fprintf(stderr,"   at %u:",from); for(auto&c:sequence) fprintf(stderr," %x.%x<-%x.%x",c.id>>24,c.id&255,c.base>>24,c.base&255); fprintf(stderr,"\n");}
   node.to_begin.push_back(std::move(sequence));
 }
 
