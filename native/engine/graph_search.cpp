@@ -256,9 +256,7 @@ void GraphSearch::races_of_blocked(unsigned cpu) {
   if (w.waits && w.atomic) race(w.id, w.word, w.own);
   for (const std::uint32_t n : graph_.pending(cpu)) {
     const Graph::Access& a = graph_.access(n);
-    if (!graph_.known(a)) continue;  // it waits for something else
-    if (a.write && (a.pair == 0 || graph_.access(a.pair).performed)) race(a.id, a.word, graph_.own_order(a));
-    if (!a.write && a.pair != 0) race(a.id, a.word, graph_.own_order(graph_.access(a.pair)));
+    if (graph_.waits_for_others(n)) race(a.id, a.word, graph_.own_order(a.write ? a : graph_.access(a.pair)));
   }
 }
 

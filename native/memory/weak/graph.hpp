@@ -102,7 +102,7 @@ class Graph {
   // Another CPU's load of an atomic that has read the newest write: only its store may follow. 0: there is none.
   std::uint32_t reservation(std::uint32_t word, unsigned cpu);
   const std::vector<std::uint32_t>& pending(unsigned cpu) const { return cpus_[cpu].pending; }
-  bool known(const Access& a) const;  // what it needs besides other accesses of its word
+  bool waits_for_others(std::uint32_t n);  // a pending write or atomic that only other CPUs keep from being performed
   View own_order(const Access& w);
   std::uint32_t issued(unsigned cpu) const { return cpus_[cpu].issued; }
   void wake_all();
@@ -182,6 +182,7 @@ class Graph {
   void readable(const Access& a, std::vector<std::uint32_t>& bases);
   void bases_of_load(const Access& a, std::vector<std::uint32_t>& bases);
   bool ready(const Access& w);  // a write
+  bool ready_alone(const Access& w);
   bool try_perform(std::uint32_t n);
   bool choose(std::uint32_t n, const std::vector<std::uint32_t>& bases, std::uint32_t& chosen);
   View source(const Access& reader, std::uint32_t base);
