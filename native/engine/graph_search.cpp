@@ -117,8 +117,7 @@ std::uint32_t GraphSearch::choose(Id id, const std::vector<Id>& bases) {
   const bool replayed = depth_ < path_.size();
   if (replayed && !path_[depth_].open) {
     const auto at = std::find(bases.begin(), bases.end(), path_[depth_].chosen.base);
-    if (path_[depth_].chosen.id != id || at == bases.end())
-      throw std::logic_error("an execution cannot be repeated");
+    if (path_[depth_].chosen.id != id || at == bases.end()) throw std::logic_error("an execution cannot be repeated");
     return static_cast<std::uint32_t>(at - bases.begin());
   }
   Id preferred = weak::initially;
@@ -186,7 +185,8 @@ bool GraphSearch::next(unsigned& cpu) {
       begun_ = begin_with_.size();
       continue;
     }
-    if (!path_[depth_].open || !(was_asleep_ || asleep_wanted_ == want)) throw std::logic_error("an execution cannot be repeated");
+    if (!path_[depth_].open || !(was_asleep_ || asleep_wanted_ == want))
+      throw std::logic_error("an execution cannot be repeated");
     stuck_ = true;  // what is wanted sleeps, or waits for something that does
     return false;
   }
