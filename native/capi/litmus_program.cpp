@@ -185,10 +185,10 @@ litmus::Program parse_litmus(const std::string& text) {
   const Reader r(j, "program");
   Program p;
   p.model = static_cast<weak::Model>(r.one_of("model", models));
-  constexpr std::string_view engines[] = {"weak", "exhaustive", "exhaustive-states"};
+  constexpr std::string_view engines[] = {"weak", "exhaustive", "exhaustive-orders"};
   const std::size_t engine = r.one_of("engine", engines);
   p.exhaustive = engine != 0;
-  p.by_states = engine == 2;
+  p.by_orders = engine == 2;
   p.seed = r.number("seed");
   const json locations = get<json>(j, "locations", "program");
   if (!locations.is_array() || locations.size() > most_locations) bad("program.locations", "is no list, or too long");

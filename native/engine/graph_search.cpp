@@ -35,7 +35,6 @@ GraphSearch::Result GraphSearch::run() {
     }
   }
   const Result r = judge();
-  if (getenv("DBG2")) { for (std::size_t i=0;i<path_.size();++i) fprintf(stderr,"%s%x.%x<-%x.%x ", i==new_from_?"|":"", path_[i].chosen.id>>24,path_[i].chosen.id&255,path_[i].chosen.base>>24,path_[i].chosen.base&255); fprintf(stderr," => %d\n",(int)r); }
   machine_.use(nullptr);
   if (r == Result::execution) {
     outcome_ = engine_.finish();
@@ -118,8 +117,7 @@ std::uint32_t GraphSearch::choose(Id id, const std::vector<Id>& bases) {
   const bool replayed = depth_ < path_.size();
   if (replayed && !path_[depth_].open) {
     const auto at = std::find(bases.begin(), bases.end(), path_[depth_].chosen.base);
-    if (path_[depth_].chosen.id != id || at == bases.end())
-      throw std::logic_error("an execution cannot be repeated");
+    if (path_[depth_].chosen.id != id || at == bases.end()) throw std::logic_error("an execution cannot be repeated");
     return static_cast<std::uint32_t>(at - bases.begin());
   }
   Id preferred = weak::initially;
@@ -187,8 +185,8 @@ bool GraphSearch::next(unsigned& cpu) {
       begun_ = begin_with_.size();
       continue;
     }
-    if (!path_[depth_].open || !(was_asleep_ || asleep_wanted_ == want)) throw std::logic_error("an execution cannot be repeated");
-    if (getenv("DBG")&&!was_asleep_) fprintf(stderr,"stuck %x depth %zu\n",want,depth_);
+    if (!path_[depth_].open || !(was_asleep_ || asleep_wanted_ == want))
+      throw std::logic_error("an execution cannot be repeated");
     stuck_ = true;  // what is wanted sleeps, or waits for something that does
     return false;
   }
@@ -258,9 +256,7 @@ void GraphSearch::races_of_blocked(unsigned cpu) {
   if (w.waits && w.atomic) race(w.id, w.word, w.own);
   for (const std::uint32_t n : graph_.pending(cpu)) {
     const Graph::Access& a = graph_.access(n);
-    if (!graph_.known(a)) continue;  // it waits for something else
-    if (a.write && (a.pair == 0 || graph_.access(a.pair).performed)) race(a.id, a.word, graph_.own_order(a));
-    if (!a.write && a.pair != 0) race(a.id, a.word, graph_.own_order(graph_.access(a.pair)));
+    if (graph_.waits_for_others(n)) race(a.id, a.word, graph_.own_order(a.write ? a : graph_.access(a.pair)));
   }
 }
 
@@ -328,7 +324,6 @@ void GraphSearch::before(std::uint32_t access, Choice first, View own, std::uint
   if (std::any_of(node.explored.begin(), node.explored.end(), begins)) return;
   if (std::any_of(node.to_begin.begin(), node.to_begin.end(), [&](const Sequence& s) { return begins(s.front()); }))
     return;
-  if (getenv("DBG2")) { fprintf(stderr,"   at %u:",from); for(auto&c:sequence) fprintf(stderr," %x.%x<-%x.%x",c.id>>24,c.id&255,c.base>>24,c.base&255); fprintf(stderr,"\n");}
   node.to_begin.push_back(std::move(sequence));
 }
 

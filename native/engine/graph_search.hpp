@@ -71,7 +71,7 @@ class GraphSearch final : public weak::Guide, private GraphSchedule {
   Outcome outcome_;
 
   std::vector<Node> path_;
-  Sequence begin_with_;         // after path_
+  Sequence begin_with_;  // after path_
   std::size_t depth_ = 0, begun_ = 0, new_from_ = 0;
   std::vector<std::vector<Choice>> asleep_;  // by CPU
   struct Progress {

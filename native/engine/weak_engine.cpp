@@ -178,8 +178,8 @@ Outcome WeakEngine::finish() {
 Outcome WeakEngine::deadlock(unsigned cpu, std::uint32_t word) {
   machine_.enter(cpu);
   machine_.outside();
-  machine_.fault = {Oracle::deadlock, "waits for a store that nobody will make", 0, -1, 0,
-                    weak::Machine::address_base + 8ull * word};
+  machine_.fault = {
+      Oracle::deadlock, "waits for a store that nobody will make", 0, -1, 0, weak::Machine::address_base + 8ull * word};
   machine_.reason = Leave::failed;
   return outcome();
 }

@@ -73,8 +73,8 @@ class PageAllocator {
       if (M::explored()) {
         M::at(site);
         const Strength s = M::strength(site);
-        const auto seen = count.fetch_add_if(1u, s == Strength::full ? Order::release : lock_order(s),
-                                             [](std::uint32_t v) { return v != 0; }, false);
+        const auto seen = count.fetch_add_if(
+            1u, s == Strength::full ? Order::release : lock_order(s), [](std::uint32_t v) { return v != 0; }, false);
         if (M::known(seen) == 0) return false;
         fence_after_lock<M>(s);
         return true;

@@ -59,7 +59,7 @@ struct Observed {
 struct Program {
   weak::Model model = weak::Model::armv8;
   bool exhaustive = false;
-  bool by_states = false;  // exhaustive: by the search over states, whatever the program
+  bool by_orders = false;  // exhaustive: by GraphSearch, if the program is one for it; else by the search over states
   std::uint64_t seed = 1;
   std::vector<Initial> locations;
   std::vector<Thread> threads;

@@ -32,7 +32,7 @@ bool has_graph(const Program& program) {
 }  // namespace
 
 Runner::Runner(Program program) : program_(std::move(program)), machine_(program_.model, 1024), interpreter_(program_) {
-  if (program_.exhaustive && !program_.by_states && has_graph(program_)) {
+  if (program_.by_orders && has_graph(program_)) {
     graph_ = std::make_unique<GraphSearch>(machine_, interpreter_);
     return;
   }

@@ -25,7 +25,9 @@ class Runner {
 
   const std::vector<State>& states() const { return states_; }
   std::uint64_t executions() const { return executions_; }
-  bool complete() const { return (graph_ != nullptr && graph_->complete()) || (exhaustive_ != nullptr && exhaustive_->complete()); }
+  bool complete() const {
+    return (graph_ != nullptr && graph_->complete()) || (exhaustive_ != nullptr && exhaustive_->complete());
+  }
   // Index of the location that has this address, or -1.
   int location(std::uint64_t address) const;
 

@@ -345,9 +345,10 @@ def _add_litmus_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("tests", metavar="FILE|FOLDER", nargs="+", help="*.litmus files; folders are read recursively")
     verb.add_argument(
         "--engine",
-        type=values.one_of("engine", ["exhaustive", "weak"]),
+        type=values.one_of("engine", ["exhaustive", "exhaustive-orders", "weak"]),
         default="exhaustive",
-        help="exhaustive (default) finds every final state; weak counts those of random executions",
+        help="exhaustive (default) finds every final state; exhaustive-orders too, by running each execution once "
+        "where it can; weak counts those of random executions",
     )
     verb.add_argument(
         "--executions",

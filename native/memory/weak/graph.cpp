@@ -345,9 +345,10 @@ std::uint32_t Graph::own_before(const Access& a) const {
   return 0;
 }
 
-bool Graph::known(const Access& a) const {
-  const Access& w = a.write || a.pair == 0 ? a : accesses_[a.pair];
-  return !w.write || !m_.known_or(w.pair != 0 ? w.operand : w.data).pending();
+bool Graph::waits_for_others(std::uint32_t n) {
+  const Access& a = accesses_[n];
+  if (a.write) return a.pair == 0 && ready_alone(a);
+  return a.pair != 0 && !splits(a);
 }
 
 // Would the store of an atomic stay pending when its load has been performed?
@@ -399,7 +400,10 @@ void Graph::bases_of_load(const Access& a, std::vector<std::uint32_t>& bases) {
   if (!reserved(a.word, a.cpu)) bases.push_back(state(a.word).newest);
 }
 
-bool Graph::ready(const Access& w) {
+bool Graph::ready(const Access& w) { return ready_alone(w) && !reserved(w.word, w.cpu); }
+
+// As far as its own CPU goes.
+bool Graph::ready_alone(const Access& w) {
   if (m_.known_or(w.data).pending() || own_before(w) != 0) return false;
   if (w.pair != 0 && (!accesses_[w.pair].performed || accesses_[w.pair].base != state(w.word).newest)) return false;
   for (const std::uint32_t n : cpus_[w.cpu].pending) {
@@ -407,7 +411,7 @@ bool Graph::ready(const Access& w) {
     if (a.id >= w.id) break;
     if (w.release || !armv8() || (a.write && a.epoch < w.epoch)) return false;
   }
-  return !reserved(w.word, w.cpu);
+  return true;
 }
 
 bool Graph::choose(std::uint32_t n, const std::vector<std::uint32_t>& bases, std::uint32_t& chosen) {

@@ -90,11 +90,12 @@ class Graph {
   std::uint64_t peek(std::uint32_t word);
 
   // ---- what the search does
-  bool is_pending(Id id) const { return id_known(id) && !accesses_[index_of(id)].performed &&
-                                       !accesses_[index_of(id)].by_cpu; }
-  bool perform_id(Id id);        // a pending access; false: it cannot be
+  bool is_pending(Id id) const {
+    return id_known(id) && !accesses_[index_of(id)].performed && !accesses_[index_of(id)].by_cpu;
+  }
+  bool perform_id(Id id);          // a pending access; false: it cannot be
   bool perform_own_before(Id id);  // a pending access to its word that its CPU issued before
-  bool perform_any();            // some pending access that can be; false: there is none
+  bool perform_any();              // some pending access that can be; false: there is none
   bool anything_pending() const;
   // May an atomic's load be performed although its store cannot be yet? It keeps all others from the word, so: only if nothing
   // else can go on.
@@ -102,7 +103,7 @@ class Graph {
   // Another CPU's load of an atomic that has read the newest write: only its store may follow. 0: there is none.
   std::uint32_t reservation(std::uint32_t word, unsigned cpu);
   const std::vector<std::uint32_t>& pending(unsigned cpu) const { return cpus_[cpu].pending; }
-  bool known(const Access& a) const;  // what it needs besides other accesses of its word
+  bool waits_for_others(std::uint32_t n);  // a pending write or atomic that only other CPUs keep from being performed
   View own_order(const Access& w);
   std::uint32_t issued(unsigned cpu) const { return cpus_[cpu].issued; }
   void wake_all();
@@ -148,7 +149,7 @@ class Graph {
     View load_floor = 0, newest_load = 0, control = 0, release = 0, all = 0;
     std::uint32_t issued = 0, epoch = 0, newest_performed = 0;
     std::uint32_t held_releases = 0;
-    std::vector<View> epochs;  // the stores before each dmb ishst
+    std::vector<View> epochs;             // the stores before each dmb ishst
     std::vector<std::uint32_t> accesses;  // by number
     std::vector<std::uint32_t> pending;   // in program order
     Waiting waiting;
@@ -182,6 +183,7 @@ class Graph {
   void readable(const Access& a, std::vector<std::uint32_t>& bases);
   void bases_of_load(const Access& a, std::vector<std::uint32_t>& bases);
   bool ready(const Access& w);  // a write
+  bool ready_alone(const Access& w);
   bool try_perform(std::uint32_t n);
   bool choose(std::uint32_t n, const std::vector<std::uint32_t>& bases, std::uint32_t& chosen);
   View source(const Access& reader, std::uint32_t base);

@@ -106,8 +106,9 @@ void Machine::sleep_until_written(unsigned n, std::uint64_t address) {
 
 void Machine::handover(unsigned from) {
   if (graph_ != nullptr)
-    throw std::runtime_error("a page frame is used a second time, which the exhaustive engine does not order: give the "
-                             "pool more frames");
+    throw std::runtime_error(
+        "a page frame is used a second time, which the exhaustive engine does not order: give the "
+        "pool more frames");
   drain(from);
   if (from != current()) cpu_->load_floor = std::max(cpu_->load_floor, now_);
 }

@@ -214,16 +214,16 @@ class ref {
  private:
   template <class Predicate>
   [[gnu::noinline, gnu::cold]] Result await_explored(Predicate holds, Order o) const {
-    const Result v = Codec<T>::decode(current->await(
-        address_, view_, o, [&](std::uint64_t x) { return bool(holds(Codec<T>::decode({x, 0, 0}))); }));
+    const Result v = Codec<T>::decode(
+        current->await(address_, view_, o, [&](std::uint64_t x) { return bool(holds(Codec<T>::decode({x, 0, 0}))); }));
     static_cast<void>(bool(holds(v)));  // the branch
     return v;
   }
   template <class Accept>
   Result atomic_if(Function next, Result v, Order o, Accept accept, bool waits) const {
     return Codec<T>::decode(current->atomic_if(
-        address_, view_, o, {next, Codec<T>::encode(v)}, [accept](std::uint64_t x) { return accept(static_cast<T>(x)); },
-        waits));
+        address_, view_, o, {next, Codec<T>::encode(v)},
+        [accept](std::uint64_t x) { return accept(static_cast<T>(x)); }, waits));
   }
   Result atomic(Function next, Result v, Order o) const {
     return Codec<T>::decode(current->atomic(address_, view_, o, {next, Codec<T>::encode(v)}));
@@ -251,17 +251,16 @@ class ptr {
   static ptr from(Loaded l) { return {l.value, l.view, l.source}; }
   friend value<bool> operator==(ptr p, ptr q) {
     const ptr a = p.resolved(), b = q.resolved();
-    return value<bool>::from(current->tracked(
-        {a.address_ == b.address_ ? 1u : 0u, current->later(a.view_, b.view_), a.source_ != 0 ? a.source_ : b.source_}));
+    return value<bool>::from(current->tracked({a.address_ == b.address_ ? 1u : 0u, current->later(a.view_, b.view_),
+                                               a.source_ != 0 ? a.source_ : b.source_}));
   }
   friend value<bool> operator!=(ptr a, ptr b) { return !(a == b); }
   ptr operator+(value<std::uint64_t> n) const { return moved(n, size); }
   ptr operator-(value<std::uint64_t> n) const { return moved(n, -size); }
   friend value<std::uint64_t> operator-(ptr p, ptr q) {
     const ptr a = p.resolved(), b = q.resolved();
-    return value<std::uint64_t>::from(current->tracked({(a.address_ - b.address_) / size,
-                                                        current->later(a.view_, b.view_),
-                                                        a.source_ != 0 ? a.source_ : b.source_}));
+    return value<std::uint64_t>::from(current->tracked(
+        {(a.address_ - b.address_) / size, current->later(a.view_, b.view_), a.source_ != 0 ? a.source_ : b.source_}));
   }
 
   template <class F, class C>

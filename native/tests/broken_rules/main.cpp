@@ -27,6 +27,10 @@ int main(int count, char** arguments) {
     runner.run(0, 1'000'000);
     nlohmann::ordered_json states = nlohmann::ordered_json::array();
     for (const litmus::State& s : runner.states()) states.push_back(s.values);
-    std::printf("%s\n", nlohmann::ordered_json{{"complete", runner.complete()}, {"states", states}, {"executions", runner.executions()}}.dump().c_str());
+    std::printf(
+        "%s\n",
+        nlohmann::ordered_json{{"complete", runner.complete()}, {"states", states}, {"executions", runner.executions()}}
+            .dump()
+            .c_str());
   }
 }

@@ -1,0 +1,131 @@
+// Every execution once: how many there are is known, and so is which plans fail. That no final state is missed is tested against
+// the search over states (tests/test_litmus_search.py).
+#include <doctest/doctest.h>
+
+#include "bench/seed_program.hpp"
+#include "engine/graph_search.hpp"
+#include "engine/scenario.hpp"
+#include "zsmalloc/geometry.hpp"
+
+using namespace race;
+
+TEST_SUITE_BEGIN("weak");
+
+namespace {
+
+struct Explored {
+  std::uint64_t executions = 0, redundant = 0;
+  bool complete = false;
+  Outcome found;  // the first finding, which ends it
+};
+
+Explored explore(weak::Machine& machine, Workload& workload) {
+  GraphSearch search(machine, workload);
+  Explored e;
+  while (!search.complete() && e.executions + e.redundant < 100'000) {
+    const GraphSearch::Result r = search.run();
+    if (r == GraphSearch::Result::failed) {
+      e.found = search.outcome();
+      return e;
+    }
+    ++(r == GraphSearch::Result::redundant ? e.redundant : e.executions);
+  }
+  e.complete = search.complete();
+  return e;
+}
+
+Explored explore(const SeedProgram::Options& options) {
+  SeedProgram program(options);
+  weak::Machine machine(weak::Model::armv8, 1u << 14);
+  return explore(machine, program);
+}
+
+// scenarios/freeobj-corruption.toml with small pages.
+Plan freeobj_corruption() {
+  Plan p;
+  p.page_size = 256;
+  p.frames = 24;
+  p.oracles = ~0u;
+  p.slots = {"a", "b", "c", "d"};
+  std::uint32_t size = 0;
+  const zsmalloc::Geometry geometry(p.page_size);
+  for (const auto& c : geometry.classes())
+    if (size == 0 && c.pages == 2 && c.objects == 3) size = c.max_request;
+  REQUIRE(size != 0);
+  const auto step = [size](Op op, std::uint32_t slot) {
+    Step s;
+    s.op = op;
+    s.slot = slot;
+    s.size = size;
+    s.page = 1;
+    return s;
+  };
+  p.setup = {step(Op::allocate, 0), step(Op::write, 0), step(Op::allocate, 1),
+             step(Op::allocate, 2), step(Op::free, 1),  step(Op::free, 2)};
+  p.threads = {{"migrator", {step(Op::migrate, 0)}}, {"allocator", {step(Op::allocate, 3)}}};
+  p.barriers = BarrierPlan::arm64();
+  return p;
+}
+
+// Every site whose name contains `weakened` has no ordering.
+Explored explore(Plan plan, std::string_view weakened) {
+  for (std::size_t i = 1; i < sites().all().size(); ++i) {
+    const std::string_view name = sites().all()[i].name;
+    if (name == "zs_page_migrate.put_page" || (!weakened.empty() && name.find(weakened) != std::string_view::npos))
+      plan.barriers.set(static_cast<SiteId>(i), Strength::none);
+  }
+  weak::Machine machine(weak::Model::armv8, Scenario::words_needed(plan));
+  machine.plan = plan.barriers;
+  Scenario scenario(plan);
+  return explore(machine, scenario);
+}
+
+}  // namespace
+
+TEST_CASE("every execution: one for each order of the lock, whatever the page's width") {
+  std::uint64_t orders = 1;
+  for (unsigned m = 1; m <= 5; ++m) {
+    CAPTURE(m);
+    orders *= m + 1;
+    const Explored e = explore({.words = 8, .allocators = m});
+    CHECK(e.complete);
+    CHECK(e.executions == orders);
+    CHECK(e.redundant == 0);
+  }
+  CHECK(explore({.words = 512, .allocators = 2}).executions == 6);
+}
+
+TEST_CASE("every execution: without release, or without acquire, poison is found at once") {
+  for (const bool release : {false, true})
+    for (const std::uint32_t words : {8u, 512u}) {
+      SeedProgram::Options o{.words = words, .allocators = 2};
+      o.release = release;
+      o.acquire = !release;
+      const Explored e = explore(o);
+      CHECK(e.found.failed);
+      CHECK(e.found.fault.oracle == Oracle::garbage_freeobj);
+      CHECK(e.executions < 10);
+    }
+}
+
+TEST_CASE("every execution: attempts that fail are executions of their own") {
+  CHECK(explore({.words = 8, .allocators = 1, .tries = 3}).complete);
+  CHECK(explore({.words = 8, .allocators = 1, .acquire = false, .release = false, .tries = 3}).found.failed);
+}
+
+TEST_CASE("every execution of the allocator: the class lock's release and acquire are what is needed") {
+  for (const char* harmless : {"", "zs_page_migrate.zspage.", "pin"}) {
+    CAPTURE(harmless);
+    const Explored e = explore(freeobj_corruption(), harmless);
+    CHECK(e.complete);
+    CHECK(e.executions > 1);
+  }
+  for (const char* needed : {"zs_page_migrate.class.unlock", "zs_malloc.class.lock", "."}) {
+    CAPTURE(needed);
+    const Explored e = explore(freeobj_corruption(), needed);
+    CHECK(e.found.failed);
+    CHECK(e.found.fault.oracle == Oracle::garbage_freeobj);
+  }
+}
+
+TEST_SUITE_END();
