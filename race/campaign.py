@@ -159,7 +159,7 @@ class _Arm:
             if self._stop.is_set():
                 self._cancel()
                 return
-            for future in [each for each in self._pending if each in done]:  # so that the first that failed is the error
+            for future in [each for each in self._pending if each in done]:  # the first failure is the error
                 self._pending.remove(future)
                 self._take_in(future)
             if done:
