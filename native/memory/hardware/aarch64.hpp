@@ -74,8 +74,8 @@ void store_release(T* at, T v) {
 #define RACE_RMW(name, instruction, one, operand)                                 \
   template <class T>                                                              \
   T name(T* at, T v, Order o) {                                                   \
-    T old, next;                                                                  \
-    std::uint32_t fail;                                                           \
+    T old{}, next{};                                                              \
+    std::uint32_t fail = 0;                                                       \
     if constexpr (sizeof(T) == 8) {                                               \
       RACE_RMW_ORDERS("x", instruction " %x[next], %x[old], %x[v]", one, operand) \
     } else {                                                                      \
@@ -130,8 +130,8 @@ RACE_RMW(fetch_and, "and", "ldclr", static_cast<T>(~v))
 
 template <class T>
 T exchange(T* at, T v, Order o) {
-  T old;
-  std::uint32_t fail;
+  T old{};
+  std::uint32_t fail = 0;
   if constexpr (sizeof(T) == 8) {
     RACE_ORDERS(RACE_SWAP_FORM, "x")
   } else {
@@ -142,8 +142,8 @@ T exchange(T* at, T v, Order o) {
 
 template <class T>
 T compare_exchange(T* at, T expected, T v, Order o) {
-  T old;
-  std::uint32_t fail;
+  T old{};
+  std::uint32_t fail = 0;
   if constexpr (sizeof(T) == 8) {
     RACE_ORDERS(RACE_CAS_FORM, "x")
   } else {
