@@ -251,16 +251,18 @@ class ptr {
   static ptr from(Loaded l) { return {l.value, l.view, l.source}; }
   friend value<bool> operator==(ptr p, ptr q) {
     const ptr a = p.resolved(), b = q.resolved();
-    return value<bool>::from(current->tracked({a.address_ == b.address_ ? 1u : 0u, current->later(a.view_, b.view_),
-                                               a.source_ != 0 ? a.source_ : b.source_}));
+    if (current->graph() != nullptr) [[unlikely]]
+      return value<bool>::from(of_both(a.address_ == b.address_ ? 1 : 0, a, b));
+    return {a.address_ == b.address_, std::max(a.view_, b.view_), a.source_ != 0 ? a.source_ : b.source_};
   }
   friend value<bool> operator!=(ptr a, ptr b) { return !(a == b); }
   ptr operator+(value<std::uint64_t> n) const { return moved(n, size); }
   ptr operator-(value<std::uint64_t> n) const { return moved(n, -size); }
   friend value<std::uint64_t> operator-(ptr p, ptr q) {
     const ptr a = p.resolved(), b = q.resolved();
-    return value<std::uint64_t>::from(current->tracked(
-        {(a.address_ - b.address_) / size, current->later(a.view_, b.view_), a.source_ != 0 ? a.source_ : b.source_}));
+    if (current->graph() != nullptr) [[unlikely]]
+      return value<std::uint64_t>::from(of_both((a.address_ - b.address_) / size, a, b));
+    return {(a.address_ - b.address_) / size, std::max(a.view_, b.view_), a.source_ != 0 ? a.source_ : b.source_};
   }
 
   template <class F, class C>
@@ -273,7 +275,11 @@ class ptr {
     return Reach<S>::at(p.address_, p.view_, p.source_);
   }
 
-  value<std::uint64_t> address() const { return value<std::uint64_t>::from(current->tracked(loaded())); }
+  value<std::uint64_t> address() const {
+    if (current->graph() != nullptr) [[unlikely]]
+      return value<std::uint64_t>::from(current->tracked(loaded()));
+    return value<std::uint64_t>::from(loaded());
+  }
   static ptr from_address(value<std::uint64_t> a) { return from(a.loaded()); }
   template <class F>
   static ptr container_of(ptr<F> member, F S::* field) {
@@ -312,6 +318,9 @@ class ptr {
   template <class>
   friend class ptr;
 
+  [[gnu::noinline, gnu::cold]] static Loaded of_both(std::uint64_t v, ptr a, ptr b) {
+    return current->tracked({v, current->later(a.view_, b.view_), 0});
+  }
   [[gnu::noinline, gnu::cold]] ptr resolve_now() const { return from(current->resolve(loaded())); }
   [[gnu::always_inline]] ptr moved(value<std::uint64_t> n, std::uint64_t bytes) const {
     const Time view = std::max(view_, n.view());
