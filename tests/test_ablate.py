@@ -219,7 +219,7 @@ def test_a_signal(tmp_path: Path) -> None:
 
 MISTAKES = [
     ([], "the following arguments are required: SCENARIO; see `race ablate --help`"),
-    (["nothing"], 'unknown scenario "nothing"; `race list` lists them'),
+    (["nothing"], 'unknown scenario "nothing"; `race list` lists them; a path works too'),
     (["freeobj-corruption", "--barriers", "om"], 'barrier plan "om": unknown preset "om"; known: on, off'),
     (["freeobj-corruption", "--executions", "0"], "0 is out of range"),
     (["freeobj-corruption", "--second", "1"], 'unknown option "--second"; did you mean "--seconds"?'),
