@@ -21,6 +21,22 @@ struct Running {
 };
 thread_local Running running;
 
+// What this thread was before it became one of an instance's CPUs, and is again.
+class Borrowed {
+ public:
+  Borrowed() = default;
+  ~Borrowed() {
+    context = context_;
+    arena = arena_;
+  }
+  Borrowed(const Borrowed&) = delete;
+  Borrowed& operator=(const Borrowed&) = delete;
+
+ private:
+  const Context context_ = context;
+  Arena* const arena_ = arena;
+};
+
 std::string hex(std::uint64_t v) {
   char text[24];
   std::snprintf(text, sizeof text, "0x%llx", static_cast<unsigned long long>(v));
@@ -37,6 +53,12 @@ std::size_t bytes_for(const std::vector<Step>& steps) {
 }  // namespace
 
 Instance::Instance(const Plan& plan) : plan_(plan), page_bytes_(plan.page_size), members_(cpus(plan)) {
+  const bool shared =
+      std::any_of(plan.threads.begin(), plan.threads.end(), [](const auto& t) { return t.shares_cpu_with >= 0; });
+  if (plan.has(Op::destroy) || plan.has(Op::reclaim) || shared)
+    throw std::invalid_argument(
+        "the hardware engine runs no scenario in which a thread destroys the pool, reclaims pages or shares a CPU; use "
+        "--engine weak");
   const zsmalloc::Geometry geometry(plan.page_size);
   const std::size_t set_up = (std::size_t{plan.frames} + cpus(plan) + 4) * (page_bytes_ + 64) + 65536 +
                              geometry.classes().size() * 512 + bytes_for(plan.setup);
@@ -55,10 +77,11 @@ Instance::Instance(const Plan& plan) : plan_(plan), page_bytes_(plan.page_size),
   }
 
   Arena arena_of_set_up{base_, base_ + set_up};
+  const Borrowed borrowed;
   arena = &arena_of_set_up;
   Rng rng(plan.seed);
   const BarrierPlan racing_plan = M::plan;
-  M::plan = BarrierPlan::arm64();  // the set-up is no part of the question
+  M::plan = plan.setup_barriers;  // the set-up is no part of the question
   Member& me = members_[checker()];
   running = {this, &me.found, &abandoned_, &rng};
   context.cpu = checker();
@@ -70,6 +93,7 @@ Instance::Instance(const Plan& plan) : plan_(plan), page_bytes_(plan.page_size),
     client_ = std::make_unique<Client<M>>(*zs_, plan, [](std::uint32_t n) { return running.rng->below(n); });
     client_->run(plan.setup);
     if (work_pending()) zs_->async_free_zspage();
+    client_->prepare();
   } catch (const Stopped&) {
     M::plan = racing_plan;
     throw std::invalid_argument(std::string("the set-up fails: ") + me.found.fault.what);
@@ -79,7 +103,6 @@ Instance::Instance(const Plan& plan) : plan_(plan), page_bytes_(plan.page_size),
   oracles_->save();
   pages_->save();
   set_up_end_ = arena_of_set_up.next;
-  arena = nullptr;
   queue_head_ = pages_->queue_head();
   std::vector<bool> free(plan.frames);
   for (std::size_t i = queue_head_; i < pages_->queue_size(); ++i) free[pages_->queued(i)] = true;
@@ -147,6 +170,7 @@ void Instance::waiting() {
 
 template <class F>
 void Instance::as(unsigned cpu, Rng& rng, F body) {
+  const Borrowed borrowed;
   Member& me = members_[cpu];
   me.found.fault.what = nullptr;
   running = {this, &me.found, &abandoned_, &rng};
@@ -159,12 +183,10 @@ void Instance::as(unsigned cpu, Rng& rng, F body) {
   } catch (const Stopped&) {
     me.stopped = true;
   }
-  context.function = "";
-  context.waiting = nullptr;
 }
 
 void Instance::run(unsigned thread, Rng& rng) {
-  as(thread, rng, [&] { client_->run(plan_.threads[thread].steps); });
+  as(thread, rng, [&] { client_->run_thread(thread); });
 }
 
 void Instance::run_worker(Rng& rng) {
