@@ -1,4 +1,4 @@
-"""Puts the table of `race suite --json` between the marks in docs/races.md: python tools/races_doc.py SUITE.json."""
+"""Puts the table of `race suite --json` between the marks in docs/races.md and README.md: tools/races_doc.py SUITE.json."""
 
 from __future__ import annotations
 
@@ -12,14 +12,19 @@ import msgspec
 from race.report.suite import markdown
 from race.suite.document import Suite
 
-PAGE = Path("docs") / "races.md"
+PAGES = (Path("docs") / "races.md", Path("README.md"))
 MARKS = re.compile(r"(<!-- race suite -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def main(file: str) -> None:
     suite = msgspec.json.decode(Path(file).read_bytes(), type=Suite)
-    table = markdown(suite, lambda text, to: f"[{text}]({os.path.relpath(to, PAGE.parent)})")
-    PAGE.write_text(MARKS.sub(lambda found: found[1] + table + found[2], PAGE.read_text()))
+    for page in PAGES:
+        _write(suite, page)
+
+
+def _write(suite: Suite, page: Path) -> None:
+    table = markdown(suite, lambda text, to: f"[{text}]({os.path.relpath(to, page.parent)})")
+    page.write_text(MARKS.sub(lambda found: found[1] + table + found[2], page.read_text()))
 
 
 if __name__ == "__main__":
