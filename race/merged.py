@@ -14,7 +14,7 @@ from race.native import Catalog
 from race.plan import is_weakened
 from race.record import differences
 from race.results import Arm, Document, Timing
-from race.scenario.load import Scenario, find, load, sha256
+from race.scenario.load import Scenario, find, load, sha256, shipped, shown
 from race.verdict import Judged, OnHardware, Situation, judge
 
 
@@ -101,16 +101,13 @@ def _check_shards(documents: Sequence[Document], names: Sequence[str]) -> None:
 
 
 def _scenario(document: Document, catalog: Catalog) -> Scenario:
-    source = find(
-        document.scenario.file if "/" in document.scenario.file and not _shipped(document) else document.scenario.name
-    )
+    record = document.scenario
+    known = shipped()
+    ours = record.name in known and record.file == shown(known[record.name])
+    source = find(record.name if ours else record.file)
     if sha256(source) != document.scenario.sha256:
         raise InputError(f"scenario {source.shown} is not the one of the results: its sha256 differs")
     return load(source, catalog, document.scenario.page_size)
-
-
-def _shipped(document: Document) -> bool:
-    return document.scenario.file == f"scenarios/{document.scenario.name}.toml"
 
 
 def _arm(arms: Sequence[Arm]) -> Arm:

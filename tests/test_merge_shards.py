@@ -92,3 +92,13 @@ def test_hardware_results_add_up(run_race: RunRace, tmp_path: Path, monkeypatch:
     assert same.status == 2
     assert "is shard 1/2, and so is" in same.err
     assert msgspec.json.decode(Path("sum.json").read_bytes())["shard"] == "1/2, 2/2"
+
+
+def test_a_scenario_in_a_folder_is_found_again(
+    run_race: RunRace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    command = "compare w1-class-unlock-without-release --executions 3000 --jobs 1"
+    for i in (1, 2):
+        run_race(*f"{command} --shard {i}/2 --json {i}.json".split())
+    assert run_race("merge", "1.json", "2.json").err == ""
