@@ -1,4 +1,4 @@
-"""Puts the table of `race suite --json` between the marks in docs/races.md and README.md: tools/races_doc.py SUITE.json."""
+"""Puts the table of `race suite --json` between the marks in docs/races.md and README.md: races_doc.py SUITE.json."""
 
 from __future__ import annotations
 
