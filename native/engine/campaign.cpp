@@ -4,8 +4,8 @@
 #include <new>
 #include <stdexcept>
 
-#include "engine/explain.hpp"
 #include "engine/cycle.hpp"
+#include "engine/explain.hpp"
 #include "engine/minimise.hpp"
 #include "engine/rerun.hpp"
 

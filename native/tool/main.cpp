@@ -116,7 +116,7 @@ int run(int argc, char** argv) {
     say("plan " + arm["plan"].get<std::string>() + ": " + std::to_string(arm["executions"].get<std::uint64_t>()) +
         " executions: " + (found ? arm["counts"].dump() : "nothing found"));
   }
-  std::cout << result.dump(2, ' ', false, json::error_handler_t::replace) << std::endl;
+  std::cout << result.dump(2, ' ', false, json::error_handler_t::replace) << '\n' << std::flush;
   if (!std::cout) throw std::runtime_error("cannot write the result to standard output");
   const std::string error = result["error"].get<std::string>();
   if (!error.empty()) say("race-native: error: " + error);

@@ -20,6 +20,7 @@ class Sets {
  public:
   void clear(std::uint32_t words) {
     width_ = words;
+    count_ = 1;
     bits_.assign(words, 0);
   }
   std::uint32_t width() const { return width_; }
@@ -65,10 +66,11 @@ class Sets {
     const std::size_t to = bits_.size();
     bits_.resize(to + width_);
     for (std::uint32_t i = 0; i < width_; ++i) bits_[to + i] = bits_[offset(a) + i];
-    return static_cast<View>(to / width_);
+    return count_++;
   }
 
-  std::uint32_t width_ = 1;
+  std::uint32_t width_ = 1;  // words of a set
+  View count_ = 1;           // of sets
   std::vector<std::uint64_t> bits_;
 };
 
