@@ -184,3 +184,10 @@ def test_interrupted_runs_say_so() -> None:
     stop.set()
     raw = process.run(Request(engine="hardware", seed=1, calibrate_seconds=60), stop, lambda _: None)
     assert msgspec.json.decode(raw)["interrupted"]
+
+
+@pytest.mark.parametrize("scenario", ["b5-destroy-against-migration", "a2-pins-without-class-lock"])
+def test_what_the_engine_cannot_run_is_refused_at_once(run_race: RunRace, scenario: str) -> None:
+    status, out, err = run_race("run", scenario, "--engine", "hardware", "--seconds", "1")
+    assert (status, out) == (2, "")
+    assert "which the hardware engine cannot run; use --engine weak" in err

@@ -144,7 +144,7 @@ def test_it_says_everything(known: Catalog) -> None:
         "This change makes it impossible.",
         "@@ a.hpp:7 spin_lock @@",
         "-zs_malloc.class.lock=none",
-        "+zs_malloc.class.lock=acquire (as arm64 has it in Linux 4.8)",
+        "+zs_malloc.class.lock=acquire (as Linux 4.8 has it)",
         "1 reordering, 2 context switches and 3 deviations",
         "held back: a store",
         "needed; without it: nothing is found",

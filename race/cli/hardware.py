@@ -25,7 +25,8 @@ from race.interrupt import interrupts
 from race.progress import display
 from race.record import scenario_record
 from race.report import terminal
-from race.scenario.load import find, load
+from race.scenario.format import Destroy, Reclaim
+from race.scenario.load import Scenario, find, load
 
 DEFAULT_SECONDS = 10.0  # of a run
 CALIBRATE_SECONDS = 2.0  # before each run
@@ -92,6 +93,8 @@ def _request(options: argparse.Namespace, command: list[str]) -> Request:
         raise InputError("--model is of the simulated machine; on hardware the CPU decides")
     catalog = native.catalog()
     scenario = load(find(options.scenario), catalog, options.page_size)
+    if options.engine == "hardware":
+        _check_can_race(scenario)
     executions, seconds = options.executions, options.seconds
     if executions is None and seconds is None:
         executions, seconds = (None, DEFAULT_SECONDS) if options.engine == "hardware" else (DEFAULT_EXECUTIONS, None)
@@ -116,6 +119,16 @@ def _request(options: argparse.Namespace, command: list[str]) -> Request:
             shard=str(shard) if shard else "",
         ),
     )
+
+
+def _check_can_race(scenario: Scenario) -> None:
+    """What the engine would refuse too (native/engine/hardware/instance.cpp), but only after it has calibrated."""
+    for thread in scenario.tables.threads:
+        if thread.shares_cpu_with is not None or any(isinstance(s, Destroy | Reclaim) for s in thread.steps):
+            raise InputError(
+                f'scenario {scenario.source.name}: thread "{thread.name}" destroys the pool, reclaims pages or shares '
+                "a CPU, which the hardware engine cannot run; use --engine weak"
+            )
 
 
 def _progress(request: Request, update: Callable[[State], None]) -> Callable[[dict[str, Any]], None]:

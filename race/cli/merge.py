@@ -6,7 +6,7 @@ import argparse
 
 from race import native, output, results
 from race.cli import reports
-from race.merged import merged
+from race.shards import merged
 
 
 def main(options: argparse.Namespace, command: list[str]) -> int:

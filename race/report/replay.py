@@ -136,7 +136,9 @@ class View:
             return
         yield ""
         yield "With --litmus FILE it becomes a litmus test that is Sometimes; with --barriers as well, Never under"
-        yield f"  {','.join([self._subject.token.plan, *(f'{c.site}={c.after}' for c in why.changes)])}"
+        changed = {change.site: change.after for change in why.changes}
+        kept = [part for part in self._subject.token.plan.split(",") if part.partition("=")[0].strip() not in changed]
+        yield "  " + ",".join([*kept, *(f"{site}={strength}" for site, strength in changed.items())])
 
     def _changed(self, changed: replay.Replayed) -> Iterator[str]:
         yield ""
@@ -198,9 +200,7 @@ class View:
 
 def diff(change: Change) -> list[str]:
     """One site made stronger, like a hunk of a patch."""
-    kernel = (
-        "as arm64 has it in Linux 4.8" if change.after == change.kernel else f"arm64 has {change.kernel} in Linux 4.8"
-    )
+    kernel = "as Linux 4.8 has it" if change.after == change.kernel else f"arm64 has {change.kernel} in Linux 4.8"
     return [
         f"@@ {change.file}:{change.line} {change.primitive} @@",
         f"-{change.site}={change.before}",
