@@ -9,7 +9,7 @@
 #include <memory>
 #include <vector>
 
-#include "engine/weak_engine.hpp"
+#include "engine/graph_execution.hpp"
 #include "memory/weak/graph.hpp"
 
 namespace race {
@@ -26,6 +26,8 @@ class GraphSearch final : public weak::Guide, private GraphSchedule {
   // One more run. What it found is in outcome().
   Result run();
   const Outcome& outcome() const { return outcome_; }
+  // The last run, to be told to another machine (graph_strategy.hpp). Until the next one.
+  GraphExecution execution() const { return {graph_, workload_.cpus(), outcome_}; }
   bool complete() const { return complete_; }
 
  private:

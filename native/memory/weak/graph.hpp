@@ -114,6 +114,7 @@ class Graph {
   Id id(std::uint32_t n) const { return n == 0 ? initially : accesses_[n].id; }
   const std::vector<std::uint32_t>& order() const { return order_; }  // the performed accesses
   bool has(View v, std::uint32_t n) const { return sets_.has(v, accesses_[n].at); }
+  const Sets& sets() const { return sets_; }
   std::uint32_t first_reader(std::uint32_t word, std::uint32_t write) {
     return write == 0 ? state(word).readers : accesses_[write].readers;
   }
