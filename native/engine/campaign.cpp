@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <new>
 #include <stdexcept>
+#include <string_view>
 
 #include "engine/cycle.hpp"
 #include "engine/explain.hpp"
+#include "engine/graph_strategy.hpp"
 #include "engine/minimise.hpp"
 #include "engine/rerun.hpp"
 
@@ -16,6 +18,11 @@ namespace {
 [[noreturn]] void broken(const char* when, const Outcome& o) {
   throw std::invalid_argument(std::string(when) + " fails: " + std::string(info(o.fault.oracle).name) + ": " +
                               o.fault.what + " (in " + o.function + ')');
+}
+
+bool same_finding(const Outcome& a, const Outcome& b) {
+  return a.failed && b.failed && a.cpu == b.cpu && a.fault.oracle == b.fault.oracle &&
+         std::string_view(a.fault.what) == b.fault.what;
 }
 
 // For as long as this lives, whatever is thrown.
@@ -116,6 +123,27 @@ FindingRecord Campaign::explain(std::uint64_t k, const Outcome& found) {
   f.execution = k;
   f.deviations = machine_.chooser.deviations();
   return f;
+}
+
+Retold Campaign::retell(const GraphExecution& found) {
+  Rerun rerun(machine_, scenario_, engine_);
+  Retold result;
+  for (unsigned n = 0; n < GraphStrategy::ways; ++n) {
+    const Steered told = steer(machine_, engine_, found, GraphStrategy::way(n));
+    std::string why = told.astray;
+    if (why.empty() && !same_finding(told.outcome, found.outcome)) why = "it ends otherwise";
+    if (why.empty()) {
+      const Ran ran = rerun.exactly(told.deviations);
+      if (!ran.misfit && same_finding(ran.outcome, found.outcome)) {
+        result.finding = rerun.explain(ran).record(ran.outcome);
+        result.finding->deviations = ran.deviations;
+        return result;
+      }
+      why = "its deviations give another execution";
+    }
+    if (n == 0) result.why = why;
+  }
+  return result;
 }
 
 Replayed Campaign::replay(const std::vector<Deviation>& deviations, const BarrierPlan* changed) {

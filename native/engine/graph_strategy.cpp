@@ -61,21 +61,22 @@ void GraphStrategy::astray(const std::string& what) const {
 
 // ---------------------------------------------------------------- what can happen now
 
-// Has all happened that comes before it? `with` counts as if it had.
-bool GraphStrategy::ready(std::uint32_t access, std::uint32_t with) const {
+// Has all happened that comes before it? `with` counts as if it had, and so do the ghosts.
+bool GraphStrategy::ready(std::uint32_t access, std::uint32_t with, const std::vector<std::uint32_t>& ghosts) const {
   const std::uint64_t* past = wanted_.past(access);
-  const auto mask = [&](std::uint32_t n, std::size_t i) {
-    if (n == none || !wanted_.accesses[n].performed) return ~0ull;
-    const std::uint32_t bit = wanted_.accesses[n].bit;
-    return bit / 64 == i ? ~(1ull << (bit % 64)) : ~0ull;
+  const auto counts = [&](std::uint32_t bit) {
+    const auto is = [&](std::uint32_t n) { return n != none && wanted_.accesses[n].bit == bit; };
+    return !is(access) && !(is(with) && wanted_.accesses[with].performed) && std::none_of(ghosts.begin(), ghosts.end(), is);
   };
-  for (std::size_t i = 0; i < open_.size(); ++i)
-    if ((past[i] & open_[i] & mask(access, i) & mask(with, i)) != 0) return false;
+  for (std::uint32_t i = 0; i < open_.size(); ++i)
+    for (std::uint64_t left = past[i] & open_[i]; left != 0; left &= left - 1)
+      if (counts(64 * i + static_cast<std::uint32_t>(std::countr_zero(left)))) return false;
   return true;
 }
 
-bool GraphStrategy::all_ready(const std::vector<std::uint32_t>& accesses, std::uint32_t with) const {
-  return std::all_of(accesses.begin(), accesses.end(), [&](std::uint32_t n) { return ready(n, with); });
+// What its CPU comes to right behind `with`, one after the other.
+bool GraphStrategy::all_ready(const std::vector<std::uint32_t>& ghosts, std::uint32_t with) const {
+  return std::all_of(ghosts.begin(), ghosts.end(), [&](std::uint32_t n) { return ready(n, with, ghosts); });
 }
 
 void GraphStrategy::happened(std::uint32_t access) {

@@ -60,8 +60,8 @@ class GraphStrategy final : public Strategy {
   };
 
   void make_units(unsigned cpu);
-  bool ready(std::uint32_t access, std::uint32_t with = none) const;
-  bool all_ready(const std::vector<std::uint32_t>& accesses, std::uint32_t with) const;
+  bool ready(std::uint32_t access, std::uint32_t with = none, const std::vector<std::uint32_t>& ghosts = {}) const;
+  bool all_ready(const std::vector<std::uint32_t>& ghosts, std::uint32_t with) const;
   void happened(std::uint32_t access);
   Step step(const Unit& u, std::uint32_t with) const;
   Step next_step(unsigned cpu, std::uint32_t with = none) const;
