@@ -20,9 +20,17 @@ namespace {
                               o.fault.what + " (in " + o.function + ')');
 }
 
+// Where a graph has one atomic the code may look at the word first, so it is a load that meets the freed memory.
 bool same_finding(const Outcome& a, const Outcome& b) {
-  return a.failed && b.failed && a.cpu == b.cpu && a.fault.oracle == b.fault.oracle &&
-         std::string_view(a.fault.what) == b.fault.what;
+  if (!a.failed || !b.failed || a.cpu != b.cpu || a.fault.oracle != b.fault.oracle) return false;
+  const std::string_view x = a.fault.what, y = b.fault.what;
+  const auto both = [&](std::string_view end) { return x.ends_with(end) && y.ends_with(end); };
+  return x == y || both(" freed memory") || both(" outside of memory");
+}
+
+std::string finding_text(const Outcome& o) {
+  if (!o.failed) return "nothing";
+  return std::string(info(o.fault.oracle).name) + " on CPU " + std::to_string(o.cpu) + ", " + o.fault.what;
 }
 
 // For as long as this lives, whatever is thrown.
@@ -131,7 +139,8 @@ Retold Campaign::retell(const GraphExecution& found) {
   for (unsigned n = 0; n < GraphStrategy::ways; ++n) {
     const Steered told = steer(machine_, engine_, found, GraphStrategy::way(n));
     std::string why = told.astray;
-    if (why.empty() && !same_finding(told.outcome, found.outcome)) why = "it ends otherwise";
+    if (why.empty() && !same_finding(told.outcome, found.outcome))
+      why = "it ends with " + finding_text(told.outcome) + ", not with " + finding_text(found.outcome);
     if (why.empty()) {
       const Ran ran = rerun.exactly(told.deviations);
       if (!ran.misfit && same_finding(ran.outcome, found.outcome)) {

@@ -39,7 +39,6 @@ GraphStrategy::GraphStrategy(const GraphExecution& wanted, const weak::Machine& 
 
 void GraphStrategy::make_units(unsigned cpu) {
   CpuState& c = cpus_[cpu];
-  std::size_t needed = 0;  // when there is a fault, another CPU need not go behind its last performed access
   for (const std::uint32_t n : wanted_.programs[cpu]) {
     const Access& a = wanted_.accesses[n];
     if (a.ghost) {
@@ -50,9 +49,7 @@ void GraphStrategy::make_units(unsigned cpu) {
       c.units.push_back(static_cast<std::uint32_t>(units_.size()));
       (a.write ? units_.emplace_back().write : units_.emplace_back().load) = n;
     }
-    if (a.performed) needed = c.units.size();
   }
-  if (cut_ && wanted_.outcome.cpu != cpu) c.units.resize(needed);
 }
 
 void GraphStrategy::astray(const std::string& what) const {
@@ -146,11 +143,9 @@ unsigned GraphStrategy::pick(std::uint32_t cpus) {
       best = c;
     }
   if (best != weak::max_cpus) return best;
-  if (pending != none)
+  for (const bool last : {false, true})
     for (const unsigned c : all)
-      if (!cpus_[c].at_end() && next_step(c) == Step::deviates) return c;
-  for (const unsigned c : all)
-    if (!cpus_[c].at_end() && next_step(c) == Step::plain) return c;
+      if (!cpus_[c].at_end() && is_last(c) == last && next_step(c) != Step::impossible) return c;
   // All has happened: the CPU that fails goes on, or those that wait for ever, or to the end.
   for (const unsigned c : all)
     if (cpus_[c].at_end() && wanted_.outcome.cpu == c) return c;
