@@ -84,7 +84,8 @@ bool GraphStrategy::ready(std::uint32_t access, std::uint32_t with, const std::v
 // freed there are issued before.
 bool GraphStrategy::all_ready(const std::vector<std::uint32_t>& ghosts, std::uint32_t with) const {
   return std::all_of(ghosts.begin(), ghosts.end(), [&](std::uint32_t n) {
-    if (!wanted_.accesses[n].performed || !ready(n, with, ghosts)) return false;
+    if (!wanted_.accesses[n].performed) return true;
+    if (!ready(n, with, ghosts)) return false;
     const auto free = before_free_.find(n);
     return free == before_free_.end() || std::all_of(free->second.begin(), free->second.end(),
                                                      [this](std::uint32_t u) { return units_[u].issued; });
@@ -228,7 +229,8 @@ Strategy::Answer GraphStrategy::decide(Choice kind, std::uint32_t n) {
   if (machine_.current() >= cpus_.size()) return {0, 0};  // the last checks
   if (machine_.inside()) {
     CpuState& c = cpus_[machine_.current()];
-    for (const std::uint32_t g : c.ghosts) happened(g);
+    for (const std::uint32_t g : c.ghosts)
+      if (wanted_.accesses[g].performed) happened(g);
     c.ghosts.clear();
   }
   const std::uint32_t runnable = machine_.runnable();
@@ -342,7 +344,8 @@ void GraphStrategy::issued(std::uint32_t n) {
   unit_of_event_[n] = index;
   u.issued = true;
   ++c.next;
-  for (const std::uint32_t g : u.ghosts) happened(g);
+  for (const std::uint32_t g : u.ghosts)
+    if (wanted_.accesses[g].performed) happened(g);
   if (u.load != none && wanted_.accesses[u.load].performed) {
     if (in_order_ && !atomic) happened(u.load);
     if (const std::uint32_t b = wanted_.accesses[u.load].base; b != none && own_readers_[b] != 0) --own_readers_[b];
