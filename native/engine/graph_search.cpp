@@ -40,6 +40,7 @@ GraphSearch::Result GraphSearch::run() {
     free_ = stuck_ = cut_ = was_asleep_ = false;
     asleep_wanted_ = weak::initially;
     findings_.clear();
+    executions_.clear();
     last_ = {};
     asleep_.assign(workload_.cpus(), {});
     fall_asleep(0);
@@ -54,7 +55,7 @@ GraphSearch::Result GraphSearch::run() {
   machine_.use(nullptr);
   if (r == Result::execution) {
     outcome_ = engine_.finish();
-    if (outcome_.failed) findings_.push_back(outcome_);
+    if (outcome_.failed) add_finding(outcome_);
     advance();
     return outcome_.failed ? Result::failed : r;
   }
@@ -75,14 +76,19 @@ GraphSearch::Result GraphSearch::judge() {
   }
   if (asleep && !cut_) return Result::redundant;
   if (!findings_.empty()) {
-    outcome_ = findings_.front();
+    // What is told does not depend on the order: first what is looked for, and of that what the first CPU found.
+    const auto rank = [this](const Outcome& o) {
+      return std::pair{(machine_.judged >> static_cast<unsigned>(o.fault.oracle) & 1) == 0, o.cpu};
+    };
+    outcome_ = *std::min_element(findings_.begin(), findings_.end(),
+                                 [&](const Outcome& a, const Outcome& b) { return rank(a) < rank(b); });
     return Result::failed;
   }
   if (cut_) return Result::cut;
   for (unsigned c = 0; c < workload_.cpus(); ++c) {
     if (!graph_.waiting(c).waits || machine_.cpu(c).daemon) continue;
     outcome_ = engine_.deadlock(c, graph_.waiting(c).word);
-    findings_.push_back(outcome_);
+    add_finding(outcome_);
     return Result::failed;
   }
   return Result::execution;
@@ -215,18 +221,19 @@ bool GraphSearch::next(unsigned& cpu) {
   }
 }
 
-// What is told does not depend on the order: first what is looked for, and of that what the first CPU found.
 void GraphSearch::failed(const Outcome& found) {
   if (found.fault.oracle == Oracle::livelock) {  // a load that stays stale for ever can make a loop endless
     cut_ = true;
     return;
   }
-  const auto rank = [this](const Outcome& o) {
-    return std::pair{(machine_.judged >> static_cast<unsigned>(o.fault.oracle) & 1) == 0, o.cpu};
-  };
-  findings_.insert(std::upper_bound(findings_.begin(), findings_.end(), found,
-                                    [&](const Outcome& a, const Outcome& b) { return rank(a) < rank(b); }),
-                   found);
+  race_with_free(found);
+  add_finding(found);
+}
+
+void GraphSearch::add_finding(const Outcome& found) {
+  GraphExecution& execution = executions_.emplace_back(graph_, workload_.cpus(), found);
+  for (const Outcome& before : findings_) execution.leave_out_end_of(before.cpu);
+  findings_.push_back(found);
 }
 
 void GraphSearch::performed(std::uint32_t access) {
@@ -285,6 +292,23 @@ void GraphSearch::races_of_free(const Graph::Free& f) {
       before(n, {graph_.id(free.pair), graph_.id(graph_.access(free.pair).base)}, free.past, f.write);
 }
 
+// An access that met freed memory could have come before that was freed. It was not performed, so it is in no race of a write.
+void GraphSearch::race_with_free(const Outcome& found) {
+  const std::uint32_t word = graph_.word(found.fault.where);
+  for (const Graph::Free& f : graph_.frees()) {
+    if (found.fault.oracle != Oracle::oops || word - f.first >= f.words) continue;
+    View own = graph_.all_before(found.cpu);
+    if (graph_.has(own, f.write) && machine_.model() == weak::Model::armv8 && found.fault.what[0] == 'l')
+      own = graph_.issue_order(found.cpu);
+    if (graph_.access(f.write).cpu == found.cpu || graph_.has(own, f.write)) continue;
+    std::uint32_t base = graph_.newest(word);
+    while (base != 0 && graph_.access(base).at > graph_.access(f.write).at) base = graph_.access(base).base;
+    if (const Graph::Accept* needs = graph_.attempt_needs(found.cpu); needs && !(*needs)(graph_.value(word, base)))
+      continue;
+    before(f.write, {graph_.attempt(found.cpu), graph_.id(base)}, own, 0, own);
+  }
+}
+
 // Of an atomic, whose store nothing can come before then but with the write that it read.
 bool GraphSearch::load_comes_before(std::uint32_t write, View own) const {
   const std::uint32_t load = graph_.access(write).pair;
@@ -325,6 +349,11 @@ void GraphSearch::races_of_blocked(unsigned cpu) {
 
 // Notes that executions may begin, in the place of this access, with `first` and what comes before that.
 void GraphSearch::before(std::uint32_t access, Choice first, View own, std::uint32_t writer) {
+  const Graph::Access& f = graph_.access(graph_.find(first.id));
+  before(access, first, own, writer, f.write ? own : f.floor);
+}
+
+void GraphSearch::before(std::uint32_t access, Choice first, View own, std::uint32_t writer, View first_own) {
   const Graph::Access& e = graph_.access(access);
   const std::uint32_t from = e.write && e.pair != 0 ? graph_.access(e.pair).at : e.at;
   // The load of an atomic may have been performed long before its store: then only that is to come first.
@@ -372,8 +401,6 @@ void GraphSearch::before(std::uint32_t access, Choice first, View own, std::uint
     }
   }
   sequence.push_back(first);
-  const Graph::Access& f = graph_.access(graph_.find(first.id));
-  const View first_own = f.write ? own : f.floor;
   // Can it begin with this one? Then what it leads to is among what this one leads to.
   const auto begins = [&](Id id) {
     const auto at = std::find_if(sequence.begin(), sequence.end(), [id](const Choice& c) { return c.id == id; });

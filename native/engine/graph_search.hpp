@@ -44,7 +44,8 @@ class GraphSearch final : public weak::Guide, private GraphSchedule {
   const Outcome& outcome() const { return outcome_; }
   bool was_cut() const { return cut_; }  // also one that has findings
   const std::vector<Outcome>& findings() const { return findings_; }  // at most one a CPU
-  // The last run, to be told to another machine (graph_strategy.hpp).
+  // The run up to each of these, and if there are none the whole of it: to be told to another machine (graph_strategy.hpp).
+  const GraphExecution& execution(std::size_t finding) const { return executions_[finding]; }
   GraphExecution execution() const { return {graph_, workload_.cpus(), outcome_}; }
   bool complete() const { return complete_; }
   Tree& tree() { return tree_; }                       // what is left, until complete()
@@ -64,17 +65,21 @@ class GraphSearch final : public weak::Guide, private GraphSchedule {
   void performed(std::uint32_t access) override;
   bool next(unsigned& cpu) override;
   void failed(const Outcome& found) override;
+  void add_finding(const Outcome& found);
 
   Id wanted() const;
   bool sleeps(Choice c) const;
   void fall_asleep(std::size_t depth);
   void races(std::uint32_t access);
   void races_of_free(const weak::Graph::Free& f);
+  void race_with_free(const Outcome& found);
   bool load_comes_before(std::uint32_t write, weak::View own) const;
   bool load_was_forwarded(std::uint32_t write) const;
   void races_of_blocked(unsigned cpu);
   void race_of_atomic(unsigned cpu, std::uint32_t word, std::uint32_t base);
   void before(std::uint32_t access, Choice first, weak::View own, std::uint32_t writer);
+  // The same of one that may not be issued yet; floor: what the architecture orders before it, alone.
+  void before(std::uint32_t access, Choice first, weak::View own, std::uint32_t writer, weak::View floor);
   void note(std::size_t depth, const Sequence& sequence, const std::function<bool(Id)>& begins);
   std::uint32_t below(std::size_t n) { return chance_->below(static_cast<std::uint32_t>(n)); }
   void advance();
@@ -88,6 +93,7 @@ class GraphSearch final : public weak::Guide, private GraphSchedule {
   bool set_up_ = false, complete_ = false;
   Outcome outcome_;
   std::vector<Outcome> findings_;
+  std::vector<GraphExecution> executions_;  // of the findings
   bool cut_ = false;
 
   Tree tree_;

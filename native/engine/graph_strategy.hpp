@@ -46,6 +46,7 @@ class GraphStrategy final : public Strategy {
   struct Unit {
     std::uint32_t load = none, write = none;
     std::vector<std::uint32_t> ghosts;  // that its CPU comes to right behind it
+    bool issued = false;
   };
   struct CpuState {
     std::vector<std::uint32_t> units;   // in program order
@@ -93,6 +94,7 @@ class GraphStrategy final : public Strategy {
   std::vector<CpuState> cpus_;
   std::vector<std::uint64_t> open_;         // what has a moment that has not come
   std::vector<std::uint32_t> time_;         // of each access, when it was committed
+  std::unordered_map<std::uint32_t, std::vector<std::uint32_t>> before_free_;  // of a free: units that are issued before
   std::vector<std::uint32_t> own_readers_;  // of each write: loads of its CPU that are to be issued before it commits
   std::unordered_map<std::uint32_t, std::uint32_t> newest_;      // of each word: the place of the write that happened last
   std::unordered_map<std::uint32_t, std::uint64_t> address_of_;  // of each word on the random machine
