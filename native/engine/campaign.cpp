@@ -150,7 +150,7 @@ Retold Campaign::retell(const GraphExecution& found) {
       }
       why = "its deviations give another execution";
     }
-    if (n == 0) result.why = why;
+    if (n == 0 || told.astray.empty()) result.why = why;
   }
   return result;
 }

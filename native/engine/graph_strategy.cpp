@@ -25,7 +25,8 @@ GraphStrategy::GraphStrategy(const GraphExecution& wanted, const weak::Machine& 
   for (std::uint32_t n = 0; n < wanted.accesses.size(); ++n) {
     const Access& a = wanted.accesses[n];
     const bool alone = a.pair == none;
-    if (a.performed && (a.write || a.ghost || (in_order_ && alone))) open_[a.bit / 64] |= 1ull << (a.bit % 64);
+    if (a.performed && !is_ignored(a) && (a.write || a.ghost || (in_order_ && alone)))
+      open_[a.bit / 64] |= 1ull << (a.bit % 64);
   }
   for (const GraphExecution::Free& f : wanted.frees)
     for (unsigned cpu = 0; cpu < cpus_.size(); ++cpu) {
@@ -50,6 +51,7 @@ void GraphStrategy::make_units(unsigned cpu) {
   CpuState& c = cpus_[cpu];
   for (const std::uint32_t n : wanted_.programs[cpu]) {
     const Access& a = wanted_.accesses[n];
+    if (is_ignored(a)) continue;
     if (a.ghost) {
       (c.units.empty() ? c.ghosts : units_[c.units.back()].ghosts).push_back(n);
     } else if (a.write && a.pair != none) {
@@ -112,7 +114,7 @@ GraphStrategy::Step GraphStrategy::step(const Unit& u, std::uint32_t with) const
 // The access that the CPU comes to next. Behind its last one it may go to its end, or to its fault when all else has happened.
 GraphStrategy::Step GraphStrategy::next_step(unsigned cpu, std::uint32_t with) const {
   const CpuState& c = cpus_[cpu];
-  if (c.next == 0 && !all_ready(c.ghosts, none)) return Step::impossible;
+  if (!c.ghosts.empty()) return all_ready(c.ghosts, none) ? Step::plain : Step::impossible;  // it is to begin
   if (!c.at_end()) return step(units_[c.units[c.next]], with);
   if (cut_ || wanted_.waits[cpu]) return Step::impossible;
   return machine_.cpu(cpu).pending.empty() ? Step::plain : Step::impossible;
@@ -125,6 +127,7 @@ bool GraphStrategy::is_last(unsigned cpu) const {
 // How many accesses would be held or late until the CPU comes to one whose moment it is; none: it cannot come to any.
 std::uint32_t GraphStrategy::deviations_to_go(unsigned cpu) const {
   const CpuState& c = cpus_[cpu];
+  if (!c.ghosts.empty()) return none;
   std::uint32_t deviations = 0;
   for (std::size_t k = c.next; k < c.units.size(); ++k) {
     const Unit& u = units_[c.units[k]];
