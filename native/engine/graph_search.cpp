@@ -5,15 +5,31 @@
 #include <stdexcept>
 #include <string>
 
+#include "memory/weak/mistakes.hpp"
+
 namespace race {
 
 using weak::cpu_of;
 using weak::Graph;
+using weak::makes;
+using weak::Mistake;
 using weak::number_of;
 using weak::View;
 
-GraphSearch::GraphSearch(weak::Machine& machine, Workload& workload)
-    : machine_(machine), workload_(workload), engine_(machine, workload), graph_(machine) {}
+GraphSearch::GraphSearch(weak::Machine& machine, Workload& workload, const Reductions& reductions)
+    : machine_(machine),
+      workload_(workload),
+      reductions_(reductions),
+      rng_(reductions.shuffle),
+      engine_(machine, workload),
+      graph_(machine) {
+  if (!reductions.writes_commute) reductions_.sleep_sets = reductions_.source_sets = false;
+}
+
+// One of n: the usual one, unless the order of exploration is shuffled.
+std::size_t GraphSearch::pick(std::size_t n, std::size_t usual) {
+  return reductions_.shuffle == 0 ? usual : rng_.below(static_cast<std::uint32_t>(n));
+}
 
 GraphSearch::Result GraphSearch::run() {
   if (!set_up_) {
@@ -73,11 +89,13 @@ bool GraphSearch::advance() {
     n.explored.push_back(n.chosen);
     new_from_ = path_.size() - 1;
     if (!n.others.empty()) {
+      std::swap(n.others[pick(n.others.size(), n.others.size() - 1)], n.others.back());
       n.chosen.base = n.others.back();
       n.others.pop_back();
       return true;
     }
     while (!n.to_begin.empty()) {
+      std::swap(n.to_begin[pick(n.to_begin.size(), n.to_begin.size() - 1)], n.to_begin.back());
       Sequence s = std::move(n.to_begin.back());
       n.to_begin.pop_back();
       if (std::find(n.explored.begin(), n.explored.end(), s.front()) != n.explored.end()) continue;
@@ -104,13 +122,17 @@ weak::Guide::Turn GraphSearch::turn(Id id) {
 }
 
 bool GraphSearch::sleeps(Choice c) const {
+  if (!reductions_.sleep_sets) return false;
   const std::vector<Choice>& all = asleep_[cpu_of(c.id)];
-  return std::find(all.begin(), all.end(), c) != all.end();
+  return std::any_of(all.begin(), all.end(),
+                     [c](const Choice& a) { return a == c || (makes(Mistake::never_wakes) && a.id == c.id); });
 }
 
 void GraphSearch::fall_asleep(std::size_t depth) {
   if (depth >= path_.size()) return;
   for (const Choice& c : path_[depth].explored) asleep_[cpu_of(c.id)].push_back(c);
+  if (makes(Mistake::all_sleep))
+    for (const Sequence& s : path_[depth].to_begin) asleep_[cpu_of(s.front().id)].push_back(s.front());
 }
 
 std::uint32_t GraphSearch::choose(Id id, const std::vector<Id>& bases) {
@@ -129,8 +151,11 @@ std::uint32_t GraphSearch::choose(Id id, const std::vector<Id>& bases) {
   else
     prefers = false;
   std::uint32_t k = none;
-  for (std::uint32_t i = 0; i < bases.size(); ++i)
+  const auto first = prefers ? 0 : static_cast<std::uint32_t>(pick(bases.size(), 0));
+  for (std::uint32_t j = 0; j < bases.size(); ++j) {
+    const auto i = static_cast<std::uint32_t>((first + j) % bases.size());
     if (!sleeps({id, bases[i]}) && (k == none || (prefers && bases[i] == preferred))) k = i;
+  }
   was_asleep_ = k == none;
   if (k == none) asleep_wanted_ = id;
   if (k == none) return none;
@@ -140,6 +165,7 @@ std::uint32_t GraphSearch::choose(Id id, const std::vector<Id>& bases) {
   n.open = false;
   for (std::uint32_t i = 0; i < bases.size(); ++i)
     if (i != k && !sleeps({id, bases[i]})) n.others.push_back(bases[i]);
+  if (makes(Mistake::other_dropped) && n.others.size() > 1) n.others.pop_back();
   return k;
 }
 
@@ -165,7 +191,9 @@ bool GraphSearch::next(unsigned& cpu) {
         if (split) continue;
         return false;
       }
-      cpu = static_cast<unsigned>(std::countr_zero(machine_.runnable()));
+      std::uint32_t mask = machine_.runnable();
+      for (std::size_t k = pick(static_cast<std::size_t>(std::popcount(mask)), 0); k != 0; --k) mask &= mask - 1;
+      cpu = static_cast<unsigned>(std::countr_zero(mask));
       return true;
     }
     was_asleep_ = false;
@@ -195,7 +223,10 @@ bool GraphSearch::next(unsigned& cpu) {
 void GraphSearch::performed(std::uint32_t access) {
   const Id id = graph_.id(access);
   graph_.may_split(false);
-  if (depth_ >= new_from_) races(access);
+  if (depth_ >= new_from_) {
+    races(access);
+    if (!reductions_.writes_commute) orders_of_writes(access);
+  }
   if (depth_ >= path_.size() || path_[depth_].chosen.id != id) throw std::logic_error("an access without a choice");
   if (begun_ < begin_with_.size() && begin_with_[begun_].id == id) ++begun_;
   std::vector<Choice>& sleeping = asleep_[cpu_of(id)];
@@ -212,7 +243,8 @@ void GraphSearch::races(std::uint32_t n) {
     return;
   }
   const Id first = a.pair != 0 ? graph_.id(a.pair) : a.id;
-  for (std::uint32_t r = graph_.first_reader(a.word, a.base); r != 0; r = graph_.access(r).next_reader)
+  for (std::uint32_t r = graph_.first_reader(a.word, a.base); r != 0 && !makes(Mistake::no_race_with_load);
+       r = graph_.access(r).next_reader)
     if (graph_.access(r).cpu != a.cpu && !graph_.has(a.own, r)) before(r, {first, graph_.id(a.base)}, a.own, n);
   const bool conditional = a.pair != 0 && graph_.waiting(a.cpu).id == first;
   if (conditional) return;
@@ -223,21 +255,35 @@ void GraphSearch::races(std::uint32_t n) {
     }
 }
 
+// As if it made a difference in which order plain stores write different words.
+void GraphSearch::orders_of_writes(std::uint32_t n) {
+  const Graph::Access a = graph_.access(n);
+  if (!a.write || a.pair != 0) return;
+  for (std::size_t t = 0; t < a.at; ++t) {
+    const std::uint32_t w = graph_.order()[t];
+    const Graph::Access& other = graph_.access(w);
+    if (other.write && other.pair == 0 && other.word != a.word && !graph_.has(a.own, w))
+      before(w, {a.id, graph_.id(a.base)}, a.own, n);
+  }
+}
+
 // Of an atomic, whose store nothing can come before then but with the write that it read.
 bool GraphSearch::load_comes_before(std::uint32_t write, View own) const {
   const std::uint32_t load = graph_.access(write).pair;
-  return load != 0 && graph_.has(own, load);
+  return load != 0 && (graph_.has(own, load) || makes(Mistake::atomic_needs_load));
 }
 
 // Of an atomic, before the store that it read: then something can come between the two, and before that store.
 bool GraphSearch::load_was_forwarded(std::uint32_t write) const {
   const Graph::Access& w = graph_.access(write);
+  if (makes(Mistake::forwarded_ignored)) return false;
   return w.pair != 0 && w.base != 0 && graph_.access(w.base).at > graph_.access(w.pair).at;
 }
 
 // An atomic that needs a certain value could have come before the write that took the last one away.
 void GraphSearch::race_of_atomic(unsigned cpu, std::uint32_t word, std::uint32_t newest) {
   const Graph::Waiting& waiting = graph_.waiting(cpu);
+  if (makes(Mistake::condition_forgotten)) return;
   for (std::uint32_t w = newest; w != 0 && !graph_.has(waiting.own, w); w = graph_.access(w).base) {
     const std::uint32_t base = graph_.access(w).base;
     if (load_comes_before(w, waiting.own) || !(*graph_.accept(cpu))(graph_.value(word, base))) continue;
@@ -271,7 +317,9 @@ void GraphSearch::before(std::uint32_t access, Choice first, View own, std::uint
   // those that come before a write of their CPU: the others are placed by what they read.
   const std::vector<std::uint32_t>& order = graph_.order();
   View need = own;
-  if (first.base != weak::initially)  // a load may have read this one before it was performed
+  if (makes(Mistake::need_dropped)) need = 0;
+  if (first.base != weak::initially &&
+      !makes(Mistake::base_need_dropped))  // a load may have read this one before it was performed
     if (const Graph::Access& base = graph_.access(graph_.find(first.base)); base.at > from) {
       if (graph_.has(base.past, graph_.order()[from])) return;  // and comes after this access itself
       need = graph_.join(need, base.past);
@@ -296,7 +344,7 @@ void GraphSearch::before(std::uint32_t access, Choice first, View own, std::uint
       if (!forced_[t] && (!needed(order[t]) || (!a.write && number_of(a.id) > last[a.cpu]))) continue;
       sequence.push_back({a.id, graph_.id(a.base)});
       sequence_.push_back(order[t]);
-      if (a.write) continue;
+      if (a.write || makes(Mistake::loads_reordered)) continue;
       for (std::uint32_t o = graph_.own_older(order[t]); o != 0; o = graph_.own_older(o)) {
         const Graph::Access& before = graph_.access(o);
         if (before.write) break;
@@ -314,13 +362,14 @@ void GraphSearch::before(std::uint32_t access, Choice first, View own, std::uint
   // Can it begin with this one? Then what it leads to is among what this one leads to.
   const auto begins = [&](const Choice& c) {
     const auto at = std::find(sequence.begin(), sequence.end(), c);
-    if (at == sequence.end()) return false;
+    if (at == sequence.end() || (!reductions_.source_sets && !(c == sequence.front()))) return false;
     const auto k = static_cast<std::size_t>(at - sequence.begin());
     const View past = k < sequence_.size() ? graph_.access(sequence_[k]).past : first_own;
     return std::none_of(sequence_.begin(), sequence_.begin() + static_cast<std::ptrdiff_t>(k),
                         [&](std::uint32_t n) { return graph_.has(past, n); });
   };
   Node& node = path_[from];
+  if (makes(Mistake::begin_dropped) && !node.to_begin.empty()) return;
   if (std::any_of(node.explored.begin(), node.explored.end(), begins)) return;
   if (std::any_of(node.to_begin.begin(), node.to_begin.end(), [&](const Sequence& s) { return begins(s.front()); }))
     return;

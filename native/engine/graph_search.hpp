@@ -9,6 +9,8 @@
 #include <memory>
 #include <vector>
 
+#include "engine/random.hpp"
+#include "engine/reductions.hpp"
 #include "engine/weak_engine.hpp"
 #include "memory/weak/graph.hpp"
 
@@ -16,7 +18,7 @@ namespace race {
 
 class GraphSearch final : public weak::Guide, private GraphSchedule {
  public:
-  GraphSearch(weak::Machine& machine, Workload& workload);
+  GraphSearch(weak::Machine& machine, Workload& workload, const Reductions& reductions = {});
 
   enum class Result : std::uint8_t {
     execution,
@@ -59,11 +61,15 @@ class GraphSearch final : public weak::Guide, private GraphSchedule {
   void races_of_blocked(unsigned cpu);
   void race_of_atomic(unsigned cpu, std::uint32_t word, std::uint32_t base);
   void before(std::uint32_t access, Choice first, weak::View own, std::uint32_t writer);
+  void orders_of_writes(std::uint32_t n);
+  std::size_t pick(std::size_t n, std::size_t usual);
   bool advance();
   Result judge();
 
   weak::Machine& machine_;
   Workload& workload_;
+  Reductions reductions_;
+  Rng rng_;  // of the shuffle
   WeakEngine engine_;
   weak::Graph graph_;
   std::uint32_t width_ = 1;  // of the graph's sets

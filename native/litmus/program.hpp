@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/reductions.hpp"
 #include "memory/order.hpp"
 #include "memory/weak/machine.hpp"
 
@@ -60,6 +61,7 @@ struct Program {
   weak::Model model = weak::Model::armv8;
   bool exhaustive = false;
   bool by_orders = false;  // exhaustive: by GraphSearch, if the program is one for it; else by the search over states
+  Reductions reductions;   // by_orders
   std::uint64_t seed = 1;
   std::vector<Initial> locations;
   std::vector<Thread> threads;

@@ -1,0 +1,17 @@
+// What the search over orders leaves out because it would lead to nothing new, with a switch for each, for tests: without one,
+// the same final states and verdicts come out of more runs. And the order of exploration, which makes no difference to them.
+#pragma once
+
+#include <cstdint>
+
+namespace race {
+
+struct Reductions {
+  bool sleep_sets = true;   // what was explored is not gone through again where it makes no difference when it happens
+  bool source_sets = true;  // a branch is not begun if one that is explored leads to all that it leads to
+  // Writes to different words have no order. Without this the two above have no meaning, and are off.
+  bool writes_commute = true;
+  std::uint64_t shuffle = 0;  // seed of a random order; 0: the usual one
+};
+
+}  // namespace race
