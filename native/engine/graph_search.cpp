@@ -16,12 +16,13 @@ using weak::Mistake;
 using weak::number_of;
 using weak::View;
 
-GraphSearch::GraphSearch(weak::Machine& machine, Workload& workload, const Reductions& reductions)
+GraphSearch::GraphSearch(weak::Machine& machine, Workload& workload, std::uint64_t step_limit,
+                         const Reductions& reductions)
     : machine_(machine),
       workload_(workload),
       reductions_(reductions),
       rng_(reductions.shuffle),
-      engine_(machine, workload),
+      engine_(machine, workload, step_limit),
       graph_(machine) {
   if (!reductions.writes_commute) reductions_.sleep_sets = reductions_.source_sets = false;
 }
@@ -39,7 +40,8 @@ GraphSearch::Result GraphSearch::run() {
   }
   for (;;) {
     depth_ = begun_ = 0;
-    free_ = stuck_ = false;
+    free_ = stuck_ = cut_ = false;
+    findings_.clear();
     last_ = {};
     asleep_.assign(workload_.cpus(), {});
     fall_asleep(0);
@@ -54,6 +56,7 @@ GraphSearch::Result GraphSearch::run() {
   machine_.use(nullptr);
   if (r == Result::execution) {
     outcome_ = engine_.finish();
+    if (outcome_.failed) findings_.push_back(outcome_);
     complete_ = !advance();
     return outcome_.failed ? Result::failed : r;
   }
@@ -63,7 +66,8 @@ GraphSearch::Result GraphSearch::run() {
 
 // What became of the run. CPUs that wait at its end may have come too late: then another order is to be tried.
 GraphSearch::Result GraphSearch::judge() {
-  if (outcome_.failed) return Result::failed;
+  if (!findings_.empty()) outcome_ = findings_.front();
+  if (!findings_.empty() && !go_on_) return cut_ ? Result::cut : Result::failed;
   bool asleep = stuck_ || graph_.anything_pending();
   for (unsigned c = 0; c < workload_.cpus(); ++c) {
     races_of_blocked(c);
@@ -72,10 +76,13 @@ GraphSearch::Result GraphSearch::judge() {
     asleep = asleep || w.slept;
     if (w.atomic) race_of_atomic(c, w.word, graph_.newest(w.word));
   }
+  if (cut_) return Result::cut;
   if (asleep) return Result::redundant;
+  if (!findings_.empty()) return Result::failed;
   for (unsigned c = 0; c < workload_.cpus(); ++c) {
     if (!graph_.waiting(c).waits || machine_.cpu(c).daemon) continue;
     outcome_ = engine_.deadlock(c, graph_.waiting(c).word);
+    findings_.push_back(outcome_);
     return Result::failed;
   }
   return Result::execution;
@@ -220,6 +227,14 @@ bool GraphSearch::next(unsigned& cpu) {
   }
 }
 
+bool GraphSearch::failed(const Outcome& found) {
+  if (found.fault.oracle == Oracle::livelock)  // a load that stays stale for ever can make a loop endless
+    cut_ = true;
+  else
+    findings_.push_back(found);
+  return go_on_ && !cut_;
+}
+
 void GraphSearch::performed(std::uint32_t access) {
   const Id id = graph_.id(access);
   graph_.may_split(false);
@@ -247,6 +262,9 @@ void GraphSearch::races(std::uint32_t n) {
        r = graph_.access(r).next_reader)
     if (graph_.access(r).cpu != a.cpu && !graph_.has(a.own, r)) before(r, {first, graph_.id(a.base)}, a.own, n);
   const bool conditional = a.pair != 0 && graph_.waiting(a.cpu).id == first;
+  if (a.host)
+    for (const Graph::Free& f : graph_.frees())
+      if (f.write == n) races_of_free(f);
   if (conditional) return;
   for (std::uint32_t w = a.base; w != 0 && !graph_.has(a.own, w); w = graph_.access(w).base)
     if (!load_comes_before(w, a.own)) {
@@ -265,6 +283,28 @@ void GraphSearch::orders_of_writes(std::uint32_t n) {
     if (other.write && other.pair == 0 && other.word != a.word && !graph_.has(a.own, w))
       before(w, {a.id, graph_.id(a.base)}, a.own, n);
   }
+}
+
+// An access to what is freed here could come after that, unless it comes before it, or a later step of its CPU does: then it was
+// issued before. An access is judged where it is issued.
+void GraphSearch::races_of_free(const Graph::Free& f) {
+  const Graph::Access free = graph_.access(f.write);
+  std::uint32_t issued[weak::max_cpus] = {};
+  for (const std::uint32_t n : graph_.order()) {
+    const Graph::Access& a = graph_.access(n);
+    if ((a.write || a.host) && graph_.has(free.past, n)) issued[a.cpu] = std::max(issued[a.cpu], number_of(a.id));
+  }
+  const auto could_be_later = [&](std::uint32_t n) {
+    const Graph::Access& a = graph_.access(n);
+    return a.word - f.first < f.words && a.cpu != free.cpu && !a.host && number_of(a.id) > issued[a.cpu];
+  };
+  for (unsigned c = 0; c < workload_.cpus(); ++c)
+    for (const std::uint32_t n : graph_.pending(c))
+      if (could_be_later(n)) cut_ = true;
+  const std::size_t performed = graph_.order().size();
+  for (std::size_t t = 0; t < performed; ++t)
+    if (const std::uint32_t n = graph_.order()[t]; could_be_later(n) && !graph_.has(free.past, n))
+      before(n, {graph_.id(free.pair), graph_.id(graph_.access(free.pair).base)}, free.past, f.write);
 }
 
 // Of an atomic, whose store nothing can come before then but with the write that it read.

@@ -18,16 +18,22 @@ namespace race {
 
 class GraphSearch final : public weak::Guide, private GraphSchedule {
  public:
-  GraphSearch(weak::Machine& machine, Workload& workload, const Reductions& reductions = {});
+  // step_limit: of accesses, for each execution; 0: none.
+  GraphSearch(weak::Machine& machine, Workload& workload, std::uint64_t step_limit = 0,
+              const Reductions& reductions = {});
 
   enum class Result : std::uint8_t {
     execution,
     redundant,  // it could only be completed as one that was explored
-    failed,
+    failed,     // there are findings
+    cut,        // it was not followed to its end: too long, or nobody can tell whether it is an execution
   };
-  // One more run. What it found is in outcome().
+  // After a finding the other CPUs go on, so that the executions are found in which they come before it.
+  void go_on_after_findings(bool on) { go_on_ = on; }
+  // One more run. What it found is in outcome(), and if the others went on after it in findings().
   Result run();
   const Outcome& outcome() const { return outcome_; }
+  const std::vector<Outcome>& findings() const { return findings_; }  // at most one a CPU
   bool complete() const { return complete_; }
 
  private:
@@ -51,11 +57,13 @@ class GraphSearch final : public weak::Guide, private GraphSchedule {
   bool wants(Id id) override { return wanted() == id; }
   void performed(std::uint32_t access) override;
   bool next(unsigned& cpu) override;
+  bool failed(const Outcome& found) override;
 
   Id wanted() const;
   bool sleeps(Choice c) const;
   void fall_asleep(std::size_t depth);
   void races(std::uint32_t access);
+  void races_of_free(const weak::Graph::Free& f);
   bool load_comes_before(std::uint32_t write, weak::View own) const;
   bool load_was_forwarded(std::uint32_t write) const;
   void races_of_blocked(unsigned cpu);
@@ -75,6 +83,8 @@ class GraphSearch final : public weak::Guide, private GraphSchedule {
   std::uint32_t width_ = 1;  // of the graph's sets
   bool set_up_ = false, complete_ = false;
   Outcome outcome_;
+  std::vector<Outcome> findings_;
+  bool go_on_ = false, cut_ = false;
 
   std::vector<Node> path_;
   Sequence begin_with_;  // after path_

@@ -163,8 +163,11 @@ Outcome WeakEngine::explore(weak::Graph& graph, weak::Guide& guide, GraphSchedul
   phase_ = Phase::threads;
   for (unsigned n = 0; n < cpus_; ++n) slots_[n]->fresh = true;
   unsigned cpu = 0;
-  while (schedule.next(cpu))
-    if (!resume(cpu)) break;
+  while (schedule.next(cpu)) {
+    if (resume(cpu)) continue;
+    if (!schedule.failed(outcome())) break;
+    machine_.stop(cpu);
+  }
   return outcome();
 }
 

@@ -55,7 +55,7 @@ bool take(std::string_view option, Reductions& reductions) {
 void count_executions(const Reductions& reductions) {
   SeedProgram program({.words = 2, .allocators = 2});
   weak::Machine machine(weak::Model::armv8, 1024);
-  GraphSearch search(machine, program, reductions);
+  GraphSearch search(machine, program, 0, reductions);
   std::uint64_t executions = 0, runs = 0;
   for (; !search.complete(); ++runs) executions += search.run() == GraphSearch::Result::execution ? 1 : 0;
   std::printf("%s\n", nlohmann::ordered_json{{"executions", executions}, {"runs", runs}}.dump().c_str());
