@@ -184,7 +184,7 @@ bool GraphSearch::next(unsigned& cpu) {
       if (!free_) graph_.wake_all();
       free_ = true;
       if (graph_.anything_pending() && graph_.perform_any()) continue;
-      if (machine_.runnable() == 0) {
+      if (machine_.runnable() == 0 && !graph_.wake_relaxed()) {
         graph_.may_split(true);
         const bool split = graph_.perform_any();
         if (!split)
@@ -216,12 +216,13 @@ bool GraphSearch::next(unsigned& cpu) {
         return true;
       }
     }
+    const bool asleep = was_asleep_ || asleep_wanted_ == want;
     if (depth_ >= path_.size()) {  // it sleeps, or waits for what does: whatever else can go on from here
+      if (!asleep) throw std::logic_error("executions cannot be begun as they should");
       begun_ = begin_with_.size();
       continue;
     }
-    if (!path_[depth_].open || !(was_asleep_ || asleep_wanted_ == want))
-      throw std::logic_error("an execution cannot be repeated");
+    if (!path_[depth_].open || !asleep) throw std::logic_error("an execution cannot be repeated");
     stuck_ = true;  // what is wanted sleeps, or waits for something that does
     return false;
   }
@@ -254,18 +255,17 @@ void GraphSearch::performed(std::uint32_t access) {
 void GraphSearch::races(std::uint32_t n) {
   const Graph::Access a = graph_.access(n);
   if (!a.write) {
-    if (a.pair != 0 && graph_.waiting(a.cpu).id == a.id) race_of_atomic(a.cpu, a.word, graph_.newest(a.word));
+    if (a.conditional) race_of_atomic(a.cpu, a.word, graph_.newest(a.word));
     return;
   }
   const Id first = a.pair != 0 ? graph_.id(a.pair) : a.id;
   for (std::uint32_t r = graph_.first_reader(a.word, a.base); r != 0 && !makes(Mistake::no_race_with_load);
        r = graph_.access(r).next_reader)
     if (graph_.access(r).cpu != a.cpu && !graph_.has(a.own, r)) before(r, {first, graph_.id(a.base)}, a.own, n);
-  const bool conditional = a.pair != 0 && graph_.waiting(a.cpu).id == first;
   if (a.host)
     for (const Graph::Free& f : graph_.frees())
       if (f.write == n) races_of_free(f);
-  if (conditional) return;
+  if (a.conditional) return;  // looked at when its load was performed
   for (std::uint32_t w = a.base; w != 0 && !graph_.has(a.own, w); w = graph_.access(w).base)
     if (!load_comes_before(w, a.own)) {
       before(w, {first, graph_.id(graph_.access(w).base)}, a.own, n);
@@ -334,15 +334,16 @@ void GraphSearch::race_of_atomic(unsigned cpu, std::uint32_t word, std::uint32_t
 
 // What could not be performed because another CPU's atomic had read the newest write could have come before that.
 void GraphSearch::races_of_blocked(unsigned cpu) {
-  const auto race = [&](Id id, std::uint32_t word, View own) {
+  const auto race = [&](Id id, std::uint32_t word, View own, const Graph::Accept* accept) {
     const std::uint32_t load = graph_.reservation(word, cpu);
+    if (load != 0 && accept != nullptr && !(*accept)(graph_.value(word, graph_.access(load).base))) return;
     if (load != 0 && !graph_.has(own, load)) before(load, {id, graph_.id(graph_.access(load).base)}, own, 0);
   };
   const Graph::Waiting& w = graph_.waiting(cpu);
-  if (w.waits && w.atomic) race(w.id, w.word, w.own);
+  if (w.waits && w.atomic) race(w.id, w.word, w.own, graph_.accept(cpu));
   for (const std::uint32_t n : graph_.pending(cpu)) {
     const Graph::Access& a = graph_.access(n);
-    if (graph_.waits_for_others(n)) race(a.id, a.word, graph_.own_order(a.write ? a : graph_.access(a.pair)));
+    if (graph_.waits_for_others(n)) race(a.id, a.word, graph_.own_order(a.write ? a : graph_.access(a.pair)), nullptr);
   }
 }
 

@@ -48,6 +48,7 @@ class Graph {
     bool write = false;  // a store, or the store of an atomic
     bool acquire = false, release = false;
     bool no_return = false;
+    bool conditional = false;  // of an atomic that needs a certain value
     bool performed = false;
     bool by_cpu = false;  // its CPU waits for it, and performs it itself
     bool host = false;    // a step of the host, or a look of an oracle: nothing that the program does is ordered by it
@@ -87,6 +88,7 @@ class Graph {
   void fence(Fence f);
   void isb();
   void branch(View v);
+  void needs(View v);  // the CPU cannot go on without a value: what it issues later is issued later
   View join(View a, View b) { return sets_.join(a, b); }
   // What an oracle looks at: a load that comes after what its CPU has waited for, and before its later stores.
   std::uint64_t peek(std::uint32_t word);
@@ -96,6 +98,9 @@ class Graph {
   void host_step(std::uint32_t word, std::uint32_t freed = 0);
   void took(std::uint32_t lock) { current().locks.push_back(lock); }
   bool gives_back(std::uint32_t lock);  // false: this CPU does not hold it
+  // Lets others go first. A loop that waits so, and not in an await, has no end: it is not followed beyond this many turns.
+  static constexpr std::uint32_t most_turns = 4;
+  void relax();
   // Each CPU has memory of its own, so that no address depends on which came first.
   std::uint32_t allocate(Region r);
 
@@ -117,6 +122,7 @@ class Graph {
   View own_order(const Access& w);
   std::uint32_t issued(unsigned cpu) const { return cpus_[cpu].issued; }
   void wake_all();
+  bool wake_relaxed();  // false: there is none
   void wake(unsigned cpu);
 
   std::uint32_t find(Id id) const { return index_of(id); }
@@ -162,9 +168,11 @@ class Graph {
   };
   struct State {
     View load_floor = 0, newest_load = 0, control = 0, release = 0, all = 0;
-    View host = 0;  // what later stores and steps of the host come after besides
+    View host = 0;  // what later stores and steps of the host come after besides: the CPU had to wait for it
     std::uint32_t issued = 0, epoch = 0, newest_performed = 0;
     std::uint32_t held_releases = 0;
+    std::uint32_t turns = 0;              // of loops that wait by trying again
+    bool relaxed = false;
     std::uint32_t top = 0;                // of its memory; 0: it has allocated nothing
     std::vector<View> epochs;             // the stores before each dmb ishst
     std::vector<std::uint32_t> accesses;  // by number

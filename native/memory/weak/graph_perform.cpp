@@ -150,6 +150,12 @@ void Graph::wake(unsigned cpu) {
   m_.blocked_ &= ~bit;
 }
 
+bool Graph::wake_relaxed() {
+  for (unsigned c = 0; c < cpus_.size(); ++c)
+    if (cpus_[c].relaxed) wake(c);
+  return m_.runnable_ != 0;
+}
+
 void Graph::wake_all() {
   m_.runnable_ |= m_.blocked_;
   m_.blocked_ = 0;

@@ -360,6 +360,7 @@ class Machine {
   void graph_branch(Time view);
   Time graph_join(Time a, Time b);
   Loaded graph_tracked(Loaded x);
+  void graph_needs(Time view);
 
   // searching (search.cpp)
   template <class F>
