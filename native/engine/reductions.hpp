@@ -1,8 +1,6 @@
 // What the search over orders leaves out because it would lead to nothing new, with a switch for each, for tests: without one,
-// the same final states and verdicts come out of more runs. And the order of exploration, which makes no difference to them.
+// the same final states and verdicts come out of more runs.
 #pragma once
-
-#include <cstdint>
 
 namespace race {
 
@@ -11,7 +9,6 @@ struct Reductions {
   bool source_sets = true;  // a branch is not begun if one that is explored leads to all that it leads to
   // Writes to different words have no order. Without this the two above have no meaning, and are off.
   bool writes_commute = true;
-  std::uint64_t shuffle = 0;  // seed of a random order; 0: the usual one
 };
 
 }  // namespace race

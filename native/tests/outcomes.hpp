@@ -45,24 +45,17 @@ inline Outcomes exhaustive_outcomes(const Plan& plan, std::uint64_t most_runs, c
   machine.plan = plan.barriers;
   machine.judged = plan.oracles;
   Scenario scenario(plan);
-  GraphSearch search(machine, scenario, 5'000, reductions);
-  search.go_on_after_findings(true);
+  GraphSearch search(machine, scenario, 5'000);
+  search.reduce_by(reductions);
   Outcomes found;
   while (!search.complete() && found.executions + found.redundant + found.cut < most_runs) {
     const GraphSearch::Result r = search.run();
-    switch (r) {
-      case GraphSearch::Result::redundant: ++found.redundant; break;
-      case GraphSearch::Result::cut: ++found.cut; break;
-      case GraphSearch::Result::execution:
-        ++found.executions;
-        found.all.insert(at_the_end(plan, scenario));
-        break;
-      case GraphSearch::Result::failed:
-        ++found.executions;
-        if (search.findings().empty()) found.all.insert(text(search.outcome()));
-        break;
-    }
-    for (const Outcome& o : search.findings()) found.all.insert(text(o));
+    if (search.was_cut()) ++found.cut;
+    if (r == GraphSearch::Result::redundant) ++found.redundant;
+    if (r == GraphSearch::Result::execution || r == GraphSearch::Result::failed) ++found.executions;
+    if (r == GraphSearch::Result::execution) found.all.insert(at_the_end(plan, scenario));
+    if (r == GraphSearch::Result::failed)
+      for (const Outcome& o : search.findings()) found.all.insert(text(o));
   }
   found.complete = search.complete() && found.cut == 0;
   return found;

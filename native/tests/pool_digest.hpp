@@ -71,7 +71,8 @@ class PoolDigest {
     const std::uint32_t first = object * c.size + (c.huge ? 0 : 8);
     std::uint32_t wrong = 0;
     for (const std::uint32_t w : {0u, 1u})
-      if (version != 0 && (w + 1) * 8 + (c.huge ? 0 : 8) <= c.size && word(z, first + w * 8) != payload(slot, version, w))
+      if (version != 0 && (w + 1) * 8 + (c.huge ? 0 : 8) <= c.size &&
+          word(z, first + w * 8) != payload(slot, version, w))
         ++wrong;
     if (wrong != 0) text_ << " payload differs";
     text_ << "; ";

@@ -22,8 +22,8 @@ inline Plan random_plan(std::uint64_t seed, std::uint32_t threads, std::uint32_t
   for (std::uint32_t slot = 0; slot < 2 * threads; slot += 2)
     if (rng.below(2) == 0) p.setup.push_back(step(Op::write, slot));
   for (std::uint32_t slot = 1; slot < p.slots.size(); slot += 2) p.setup.push_back(step(Op::free, slot));
-  const Op ops[] = {Op::allocate, Op::allocate, Op::free,    Op::free,        Op::write,
-                    Op::read,     Op::update,   Op::migrate, Op::migrate,     Op::isolate_putback,
+  const Op ops[] = {Op::allocate, Op::allocate, Op::free,       Op::free,    Op::write,
+                    Op::read,     Op::update,   Op::migrate,    Op::migrate, Op::isolate_putback,
                     Op::compact,  Op::reclaim,  Op::can_compact};
   for (std::uint32_t t = 0; t < threads; ++t) {
     ThreadProgram program{std::string(1, static_cast<char>('a' + t)), {}};

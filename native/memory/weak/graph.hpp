@@ -135,6 +135,7 @@ class Graph {
   };
   const std::vector<Free>& frees() const { return frees_; }
   bool has(View v, std::uint32_t n) const { return sets_.has(v, accesses_[n].at); }
+  const Sets& sets() const { return sets_; }
   std::uint32_t first_reader(std::uint32_t word, std::uint32_t write) {
     return write == 0 ? state(word).readers : accesses_[write].readers;
   }
@@ -149,6 +150,8 @@ class Graph {
     bool splits = false;  // it could be performed, but not its store
   };
   const Waiting& waiting(unsigned cpu) const { return cpus_[cpu].waiting; }
+  // For an older access of its own to the word; when that is performed is not the question of others.
+  bool waits_for_own(unsigned cpu) const { return own_before(accesses_[index_of(cpus_[cpu].waiting.id)]) != 0; }
   const Accept* accept(unsigned cpu) const { return cpus_[cpu].accept; }
   // The access of its CPU to the word before it; 0: there is none.
   std::uint32_t own_older(std::uint32_t n) const {

@@ -125,10 +125,6 @@ class Machine {
       trace_entry();
   }
   void outside() { inside_ = false; }  // the CPU has left; the scheduler runs
-  void stop(unsigned cpu) {  // after a fault: it never runs again
-    runnable_ &= ~(1u << cpu);
-    blocked_ &= ~(1u << cpu);
-  }
   void finish_cpu() {
     runnable_ &= ~cpu_bit_;
     reason = Leave::finished;
