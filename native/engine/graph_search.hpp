@@ -12,6 +12,7 @@
 
 #include "engine/graph_execution.hpp"
 #include "engine/random.hpp"
+#include "engine/reductions.hpp"
 #include "engine/search_tree.hpp"
 #include "engine/weak_engine.hpp"
 #include "memory/weak/graph.hpp"
@@ -33,6 +34,9 @@ class GraphSearch final : public weak::Guide, private GraphSchedule {
     if (seed) chance_.emplace(Rng::mix(*seed));
   }
 
+  // For tests; see reductions.hpp.
+  void reduce_by(const Reductions& reductions);
+
   enum class Result : std::uint8_t {
     execution,
     redundant,  // it could only be completed as one that was explored
@@ -42,7 +46,7 @@ class GraphSearch final : public weak::Guide, private GraphSchedule {
   // One more run. Where a CPU fails the others go on, as if it were slow: each may have a finding. outcome() is the first.
   Result run();
   const Outcome& outcome() const { return outcome_; }
-  bool was_cut() const { return cut_; }  // also one that has findings
+  bool was_cut() const { return cut_; }                               // also one that has findings
   const std::vector<Outcome>& findings() const { return findings_; }  // at most one a CPU
   // The run up to each of these, and if there are none the whole of it: to be told to another machine (graph_strategy.hpp).
   const GraphExecution& execution(std::size_t finding) const { return executions_[finding]; }
@@ -82,11 +86,13 @@ class GraphSearch final : public weak::Guide, private GraphSchedule {
   void before(std::uint32_t access, Choice first, weak::View own, std::uint32_t writer, weak::View floor);
   void note(std::size_t depth, const Sequence& sequence, const std::function<bool(Id)>& begins);
   std::uint32_t below(std::size_t n) { return chance_->below(static_cast<std::uint32_t>(n)); }
+  void orders_of_writes(std::uint32_t n);
   void advance();
   Result judge();
 
   weak::Machine& machine_;
   Workload& workload_;
+  Reductions reductions_;
   WeakEngine engine_;
   weak::Graph graph_;
   std::uint32_t width_ = 1;  // of the graph's sets
