@@ -40,6 +40,7 @@ class State:
     rate: float  # executions a second
     counts: dict[str, int]
     left: float | None  # seconds, if there is a way to tell
+    about: int | None = None  # executions that are left, an estimate
 
 
 class Flag(Protocol):

@@ -97,7 +97,18 @@ def parse(argv: list[str]) -> argparse.Namespace:
         raise _unknown_option(extra[0], verbs[options.verb])
     if extra:
         raise InputError(f'unexpected argument "{extra[0]}"; see `race {options.verb} --help`')
+    _check_engine(options)
     return options
+
+
+def _check_engine(options: argparse.Namespace) -> None:
+    """What is of engine exhaustive alone, under another one would be silently ignored."""
+    given = [name for name in ("all", "frontier", "resume") if getattr(options, name, None)]
+    given += ["executor"] if getattr(options, "executor", "local") != "local" else []
+    if given and options.engine != "exhaustive":
+        raise InputError(f"--{given[0]} is of --engine exhaustive")
+    if "executor" in given and options.jobs is not None:
+        raise InputError("--jobs is of this machine's processes: with --executor the cluster has its own")
 
 
 def _is_text(word: str) -> bool:
@@ -177,17 +188,19 @@ def _add_campaign_options(verb: argparse.ArgumentParser) -> None:
     )
     verb.add_argument(
         "--engine",
-        type=values.engine,
+        type=values.one_of("engine", ["weak", "exhaustive", "hardware"]),
         default="weak",
-        help="what runs the executions: weak (default), a simulated machine; hardware, threads on this host's CPUs",
+        help="what runs the executions: weak (default), a simulated machine, at random; exhaustive, each execution of "
+        "that machine, once; hardware, threads on this host's CPUs",
     )
     _add_calibrate_option(verb)
+    _add_exhaustive_options(verb)
     verb.add_argument(
         "--executions",
         metavar="N",
         type=values.integer(1),
         help="executions of each plan; without this and --seconds: "
-        f"{values.DEFAULT_EXECUTIONS:,}, or what {values.DEFAULT_SECONDS} s a plan allow",
+        f"{values.DEFAULT_EXECUTIONS:,}, or what {values.DEFAULT_SECONDS} s a plan allow; engine exhaustive: no limit",
     )
     verb.add_argument("--seconds", metavar="S", type=values.seconds, help="time for all plans together")
     verb.add_argument(
@@ -225,10 +238,39 @@ def _add_calibrate_option(verb: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_exhaustive_options(verb: argparse.ArgumentParser) -> None:
+    group = verb.add_argument_group("engine exhaustive")
+    group.add_argument(
+        "--all", action="store_true", help="explore every execution; without it a plan ends with what it is to find"
+    )
+    group.add_argument(
+        "--frontier",
+        metavar="FILE",
+        help="where an unfinished run leaves what is left; default: beside --json, else SCENARIO.frontier.json",
+    )
+    group.add_argument("--resume", metavar="FILE", help="go on from what an unfinished run left there")
+    _add_executor_option(group)
+
+
+def _add_executor_option(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--executor",
+        metavar="EXECUTOR",
+        type=values.executor,
+        default="local",
+        help="where it is explored: local (default), by --jobs; dask:ADDRESS, by the cluster of that scheduler",
+    )
+
+
 def _add_plan_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("scenario", metavar="SCENARIO", help="a name that `race list` shows, or a file")
     _add_plans_option(verb)
-    verb.add_argument("--engine", type=values.engine, default="hardware", help="hardware (default), or weak")
+    verb.add_argument(
+        "--engine",
+        type=values.one_of("engine", ["weak", "hardware"]),
+        default="hardware",
+        help="hardware (default), or weak",
+    )
     verb.add_argument("--seed", metavar="N", type=values.integer(0, values.MAX_SEED), default=1, help="default: 1")
     verb.add_argument("--page-size", metavar="N", type=values.integer(*PAGE_SIZES), help="instead of the scenario's")
     verb.add_argument("--executions", metavar="N", type=values.integer(1), help="of each plan")
@@ -286,9 +328,16 @@ def _add_ablate_options(verb: argparse.ArgumentParser) -> None:
         "--executions",
         metavar="N",
         type=values.integer(1),
-        default=values.ABLATION_EXECUTIONS,
-        help=f"executions of each trial, fewer where there are findings; default: {values.ABLATION_EXECUTIONS:,}",
+        help="executions of each trial, fewer where there are findings; "
+        f"default: {values.ABLATION_EXECUTIONS:,}, engine exhaustive: no limit",
     )
+    verb.add_argument(
+        "--engine",
+        type=values.one_of("engine", ["weak", "exhaustive"]),
+        default="weak",
+        help="weak (default): random executions, and statistics; exhaustive: each execution once, and proofs",
+    )
+    _add_executor_option(verb.add_argument_group("engine exhaustive"))
     verb.add_argument(
         "--seconds", metavar="S", type=values.seconds, help="time in all; what is not reached is untested"
     )
