@@ -101,8 +101,9 @@ def check_fixed(scenario: Scenario) -> None:
         for j, step in enumerate(thread.steps):
             if isinstance(step, Random | MigrateAny):
                 raise InputError(
-                    f"{scenario.source.shown}: $.threads[{i}].steps[{j}]: {step.__struct_config__.tag} leaves to chance "
-                    "what is done, and engine exhaustive explores given operations; write them out, or use --engine weak"
+                    f"{scenario.source.shown}: $.threads[{i}].steps[{j}]: {step.__struct_config__.tag} leaves to "
+                    "chance what is done, and engine exhaustive explores given operations; write them out, or use "
+                    "--engine weak"
                 )
 
 

@@ -7,7 +7,7 @@ import sys
 from typing import Any, NoReturn
 
 import race
-from race.cli import values
+from race.cli import exhaustive_options, values
 from race.errors import InputError
 from race.names import advice, nearest
 from race.plan import PRESET_MEANINGS
@@ -97,18 +97,8 @@ def parse(argv: list[str]) -> argparse.Namespace:
         raise _unknown_option(extra[0], verbs[options.verb])
     if extra:
         raise InputError(f'unexpected argument "{extra[0]}"; see `race {options.verb} --help`')
-    _check_engine(options)
+    exhaustive_options.check(options)
     return options
-
-
-def _check_engine(options: argparse.Namespace) -> None:
-    """What is of engine exhaustive alone, under another one would be silently ignored."""
-    given = [name for name in ("all", "frontier", "resume") if getattr(options, name, None)]
-    given += ["executor"] if getattr(options, "executor", "local") != "local" else []
-    if given and options.engine != "exhaustive":
-        raise InputError(f"--{given[0]} is of --engine exhaustive")
-    if "executor" in given and options.jobs is not None:
-        raise InputError("--jobs is of this machine's processes: with --executor the cluster has its own")
 
 
 def _is_text(word: str) -> bool:
@@ -194,7 +184,7 @@ def _add_campaign_options(verb: argparse.ArgumentParser) -> None:
         "that machine, once; hardware, threads on this host's CPUs",
     )
     _add_calibrate_option(verb)
-    _add_exhaustive_options(verb)
+    exhaustive_options.add(verb)
     verb.add_argument(
         "--executions",
         metavar="N",
@@ -235,30 +225,6 @@ def _add_calibrate_option(verb: argparse.ArgumentParser) -> None:
         metavar="S",
         type=values.seconds,
         help="engine hardware: seconds to find out first what the host reorders; default: 2",
-    )
-
-
-def _add_exhaustive_options(verb: argparse.ArgumentParser) -> None:
-    group = verb.add_argument_group("engine exhaustive")
-    group.add_argument(
-        "--all", action="store_true", help="explore every execution; without it a plan ends with what it is to find"
-    )
-    group.add_argument(
-        "--frontier",
-        metavar="FILE",
-        help="where an unfinished run leaves what is left; default: beside --json, else SCENARIO.frontier.json",
-    )
-    group.add_argument("--resume", metavar="FILE", help="go on from what an unfinished run left there")
-    _add_executor_option(group)
-
-
-def _add_executor_option(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
-        "--executor",
-        metavar="EXECUTOR",
-        type=values.executor,
-        default="local",
-        help="where it is explored: local (default), by --jobs; dask:ADDRESS, by the cluster of that scheduler",
     )
 
 
@@ -337,7 +303,7 @@ def _add_ablate_options(verb: argparse.ArgumentParser) -> None:
         default="weak",
         help="weak (default): random executions, and statistics; exhaustive: each execution once, and proofs",
     )
-    _add_executor_option(verb.add_argument_group("engine exhaustive"))
+    exhaustive_options.add_executor(verb.add_argument_group(exhaustive_options.GROUP))
     verb.add_argument(
         "--seconds", metavar="S", type=values.seconds, help="time in all; what is not reached is untested"
     )
