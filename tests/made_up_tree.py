@@ -1,29 +1,28 @@
 """A made-up tree of executions, explored as the engine explores one: the driver's partner in its tests.
 
-Each node has a few choices, drawn from the seed and the node's place. The first is taken, and any other comes to light
-only in some execution below an earlier one: as with the engine, who explores that execution need not be who owns the
-node.
+Each node has a few choices, drawn from the seed and the node's place. Choice 2 a + b is access a, which reads write b.
+Of an access that comes first, both writes are known. That another access can come first comes to light only in some
+execution below: as with the engine, who explores that execution need not be who owns the node.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
-Choice = tuple[int, int]
 Path = tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class MadeUp:
     seed: int
-    depth: int = 9
-    most: int = 3  # choices of a node
+    depth: int = 7
+    most: int = 4  # choices of a node
     findings: float = 0.0  # share of the executions that go wrong
     cut: float = 0.0  # share that a limit ends
 
@@ -46,12 +45,13 @@ class MadeUp:
         return self._draw("cut", place).random() < self.cut
 
     def comes_to_light(self, place: Path) -> Iterator[tuple[int, int]]:
-        """The nodes above an execution of which it shows the next choice: depth and choice."""
+        """The nodes above an execution of which it shows the next access that can come first: depth and access."""
         for depth, choice in enumerate(place):
-            # The first execution below a choice shows the next one for sure, and some of the others do too.
+            # The first execution below a choice shows it for sure, and some of the others do too.
             shows = all(c == 0 for c in place[depth + 1 :]) or self._draw("shows", place).random() < 0.3
-            if shows and choice + 1 < self.choices(place[:depth]):
-                yield depth, choice + 1
+            following = choice // 2 + 1
+            if shows and 2 * following < self.choices(place[:depth]):
+                yield depth, following
 
     def _draw(self, what: str, place: Path) -> random.Random:
         return random.Random(f"{self.seed} {what} {place}")
@@ -83,15 +83,26 @@ class _Unit:
             if self.answer["findings"] and not self.request["all"]:
                 break
         split = self._split() if left and self.request["split"] else []
-        rest = {"root": self.root, "path": self.path, "begin_with": []} if left else None
-        share = 0.5 if left else 0.0
-        return {**self.answer, "tree": rest, "split": split, "above": above, "left": share}
+        shares = [0.5 / (len(split) + 1)] * len(split)
+        return {
+            **self.answer,
+            "tree": {"root": self.root, "path": self.path, "begin_with": []} if left else None,
+            "split": split,
+            "above": above,
+            "left": 0.5 if left else 0.0,
+            "rest_share": 0.5 - sum(shares) if left else 0.0,
+            "split_shares": shares,
+        }
 
     def _execute(self) -> Iterator[dict[str, Any]]:
-        place = tuple(step["chosen"][1] for step in self.path)
-        while self.tree_of.choices(place):
-            self.path.append(_step(len(place), 0, []))
-            place = (*place, 0)
+        for depth, step in enumerate(self.path):
+            if step.pop("open", False):
+                step["others"] = self._others(depth, step["chosen"][0])
+        while self.tree_of.choices(self._place()):
+            depth = len(self.path)
+            self.path.append({"chosen": [0, 0]})
+            self.path[depth]["others"] = self._others(depth, 0)
+        place = self._place()
         wrong = self.tree_of.goes_wrong(place)
         if wrong is not None:
             counts = self.answer["counts"]
@@ -101,51 +112,61 @@ class _Unit:
         self.answer["executions"] += 1
         self.answer["accesses"] += len(place)
         self.answer["cut"] += self.tree_of.is_cut(place)
-        for depth, choice in self.tree_of.comes_to_light(place):
-            new = (depth, choice)
+        for depth, access in self.tree_of.comes_to_light(place):
             if depth < self.root:
-                yield {"depth": depth, "sequence": [new], "begins": [new]}
+                yield {"depth": depth, "sequence": [[access, 0]], "begins": [access]}
                 continue
             step = self.path[depth]
-            known = [step["chosen"], *step["explored"], *(sequence[0] for sequence in step["to_begin"])]
-            if list(new) not in known:
-                step["to_begin"].append([list(new)])
+            to_begin = step.setdefault("to_begin", [])
+            if access not in [step["chosen"][0], *step.get("explored", []), *(s[0][0] for s in to_begin)]:
+                to_begin.append([[access, 0]])
+
+    def _others(self, depth: int, access: int) -> list[int]:
+        place = self._place()[:depth]
+        return [1] if 2 * access + 1 < self.tree_of.choices(place) else []
+
+    def _place(self) -> Path:
+        return tuple(2 * step["chosen"][0] + step["chosen"][1] for step in self.path)
 
     def _advance(self) -> bool:
         """The deepest node with something to do: there it goes on. False: there is none in this tree."""
-        while len(self.path) > self.root:
-            step = self.path.pop()
-            if step["to_begin"]:
-                (depth, choice), *_ = step["to_begin"].pop(0)
-                explored = [*step["explored"], step["chosen"]]
-                self.path.append({**_step(depth, choice, explored), "to_begin": step["to_begin"]})
+        while self.path:
+            step = self.path[-1]
+            if step.get("others"):
+                step["chosen"] = [step["chosen"][0], step["others"].pop()]
                 return True
+            if len(self.path) > self.root and step.get("to_begin"):
+                step.setdefault("explored", []).append(step["chosen"][0])
+                step["chosen"], step["open"] = step["to_begin"].pop(0)[0], True
+                return True
+            self.path.pop()
         return False
 
     def _split(self) -> list[dict[str, Any]]:
         """All that there is to do at the two topmost nodes: then the rest begins below them."""
         parts: list[dict[str, Any]] = []
-        for _ in range(2):
-            if self.root + 1 >= len(self.path):
+        for depth in range(max(0, self.root - 1), min(self.root + 1, len(self.path))):
+            step = self.path[depth]
+            if step.get("open"):  # its branches are not known yet
                 break
-            step = self.path[self.root]
-            explored = [*step["explored"], step["chosen"]]
-            for ((depth, choice),) in step["to_begin"]:
-                path = [_copy(s) for s in self.path[: self.root]]
-                path.append(_step(depth, choice, list(explored)))
-                parts.append({"root": self.root + 1, "path": path, "begin_with": []})
-                explored.append([depth, choice])
-            step["to_begin"] = []
-            self.root += 1
+            others = step.pop("others", [])
+            same = {**_copy(step), "to_begin": []}
+            parts += [self._part(depth, {**same, "chosen": [step["chosen"][0], base]}) for base in others]
+            if depth < self.root:
+                continue
+            explored = [*step.get("explored", []), step["chosen"][0]]
+            for (choice,) in step.pop("to_begin", []):
+                parts.append(self._part(depth, {"chosen": choice, "open": True, "explored": list(explored)}))
+                explored.append(choice[0])
+            self.root = depth + 1
         return parts
 
-
-def _step(depth: int, choice: int, explored: Sequence[Any]) -> dict[str, Any]:
-    return {"chosen": [depth, choice], "open": False, "others": [], "explored": list(explored), "to_begin": []}
+    def _part(self, depth: int, step: dict[str, Any]) -> dict[str, Any]:
+        return {"root": depth + 1, "path": [*map(_copy, self.path[:depth]), step], "begin_with": []}
 
 
 def _copy(step: dict[str, Any]) -> dict[str, Any]:
-    return {**step, "explored": list(step["explored"]), "to_begin": list(step["to_begin"])}
+    return {name: list(value) if isinstance(value, list) else value for name, value in step.items()}
 
 
 class Threads:

@@ -152,7 +152,7 @@ def test_what_was_interrupted_goes_on_to_the_same_end(
         stop, before = threading.Event(), part.executions
 
         def after_a_few(now: campaign.State, before: int = before, stop: threading.Event = stop) -> None:
-            if now.executions >= before + 90:
+            if now.executions >= before + 20:
                 stop.set()
 
         result = run(tree, begun=part, progress=after_a_few, stop=stop)
@@ -198,7 +198,7 @@ def test_work_that_the_engine_would_leave_to_nobody_is_an_error() -> None:
     def unit(arm: str, plan: bytes, request: bytes, version: str) -> bytes:
         answer = msgspec.json.decode(tree.unit(arm, plan, request, version))
         for part in answer["split"]:
-            part["path"][0]["others"] = [1]
+            part["path"][0]["to_begin"] = [[[7, 0]]]
         return msgspec.json.encode(answer)
 
     with threads(1) as workers:

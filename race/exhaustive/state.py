@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from race.errors import RunError
-from race.exhaustive.tree import Answer, Request, SharedNodes, Told, Tree
+from race.exhaustive.tree import Answer, Request, Row, SharedNodes, Told, Tree
 
 # What is asked of a unit depends on what was explored before alone, so that results do not depend on the workers.
 FIRST_RUNS = 16  # of the first unit: a small tree needs no more
@@ -99,18 +99,18 @@ class State(msgspec.Struct, kw_only=True):
 
     def _share_out(self, request: Request, answer: Answer) -> None:
         """What the unit left, and what it found above its tree, is still to do."""
-        left = [*answer.split, *([answer.tree] if answer.tree is not None else [])]
-        share = request.weight * min(1.0, max(0.0, answer.left)) if left else 0.0
-        self.done += request.weight - share
-        for tree in left:
-            self.shared.add(tree)
+        left = [Pending(tree, request.weight * share) for tree, share in answer.trees()]
+        self.done += request.weight * (1 - answer.left)
+        for item in left:
+            assert item.tree is not None
+            self.shared.add(item.tree)
         for branch in answer.above:
             if request.tree is None:
                 raise RunError("the engine reported a branch above the root of all executions")
             new = self.shared.begin(request.tree, branch)
             if new is not None:
                 self.pending.append(Pending(new, request.weight))
-        self.pending += [Pending(tree, share / len(left)) for tree in left]
+        self.pending += left
 
 
 def encoded(state: State) -> dict[str, Any]:
@@ -120,7 +120,7 @@ def encoded(state: State) -> dict[str, Any]:
 
 
 class _Rows(msgspec.Struct):
-    shared: list[tuple[int, tuple[int, int], list[tuple[int, int]]]]
+    shared: list[Row]
 
 
 def decoded(fields: dict[str, Any]) -> State:

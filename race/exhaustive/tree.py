@@ -1,8 +1,8 @@
 """What goes to a unit and comes back, and the nodes that several units share.
 
-A unit explores a tree of executions, or some of it (native/capi/race.h, race_campaign_explore). A tree is a path of
-choices from the root of all executions, and what is left to do below it. The nodes of the path above its own root
-belong to the driver alone, because other trees begin at them too: what a unit finds to do there, it reports.
+A unit explores a tree of executions, or some of it (docs/exploration-in-units.md). A tree is a path of choices from the
+root of all executions, and what is left to do below it. The nodes of the path above its own root belong to the driver
+alone, because other trees begin at them too: what a unit finds to do there, it reports.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from race.errors import RunError
 from race.results import Finding
 from race.token import Deviations
 
-Choice = tuple[int, int]  # an access, and the write that it reads or follows
+Access = int  # by its CPU and its number there
+Choice = tuple[Access, int]  # and the write that it reads or follows
 Tree = dict[str, Any]  # as the engine writes it: root, path, begin_with
 
 
@@ -41,7 +42,7 @@ class Branch(msgspec.Struct):
 
     depth: int
     sequence: list[Choice]
-    begins: list[Choice]  # if one of these was begun there, this is part of it
+    begins: list[Access]  # if one of these was begun with there, somebody explores this already
 
 
 class Answer(msgspec.Struct, kw_only=True):
@@ -56,19 +57,33 @@ class Answer(msgspec.Struct, kw_only=True):
     tree: Tree | None  # what is left of the unit's
     split: list[Tree]
     above: list[Branch]
-    left: float  # share of the tree that is left
+    left: float  # share of the unit's tree that is left, an estimate
+    rest_share: float  # of the unit's tree, what is in `tree`
+    split_shares: list[float]  # and in each part
+
+    def trees(self) -> Iterator[tuple[Tree, float]]:
+        """What is left, with its share: the parts, and last the rest that they were taken off."""
+        yield from zip(self.split, self.split_shares, strict=True)
+        if self.tree is not None:
+            yield self.tree, self.rest_share
+
+
+Row = tuple[int, Choice, list[Access]]  # of a shared node: its parent's row, the choice that leads to it, `begun`
 
 
 class _Node:
     __slots__ = ("begun", "below")
 
     def __init__(self) -> None:
-        self.begun: dict[Choice, None] = {}  # in order
+        self.begun: dict[Access, None] = {}  # in order
         self.below: dict[Choice, _Node] = {}
 
 
 class SharedNodes:
-    """The choices that were begun at each node that more than one tree may have to do with."""
+    """The accesses that were begun with at each node that more than one tree may have to do with.
+
+    A node is known by the choices that lead to it.
+    """
 
     def __init__(self) -> None:
         self._root = _Node()
@@ -80,12 +95,12 @@ class SharedNodes:
     def add(self, tree: Tree) -> None:
         """The nodes above a new tree's root are shared from now on."""
         node = self._root
-        for step in tree["path"][: tree["root"]]:
-            if step["others"] or step["to_begin"]:
+        for depth, step in enumerate(tree["path"][: tree["root"]], start=1):
+            # What else the last of these accesses may read is the tree's own.
+            if step.get("to_begin") or (step.get("others") and depth < tree["root"]):
                 raise RunError("the engine left something to do above a tree's root")
             chosen = _choice(step["chosen"])
-            node.begun.update(dict.fromkeys(map(_choice, step["explored"])))
-            node.begun[chosen] = None
+            node.begun.update(dict.fromkeys([*step.get("explored", ()), chosen[0]]))
             node = self._below(node, chosen)
 
     def begin(self, above: Tree, branch: Branch) -> Tree | None:
@@ -96,17 +111,11 @@ class SharedNodes:
         node = self._root
         for step in path:
             node = node.below[_choice(step["chosen"])]
-        if any(_choice(choice) in node.begun for choice in branch.begins):
+        if any(access in node.begun for access in branch.begins):
             return None
         first, *rest = branch.sequence
-        step = {
-            "chosen": list(first),
-            "open": True,
-            "others": [],
-            "explored": [list(choice) for choice in node.begun],
-            "to_begin": [],
-        }
-        node.begun[first] = None
+        step = {"chosen": list(first), "open": True, "explored": list(node.begun)}
+        node.begun[first[0]] = None
         self._below(node, first)
         return {"root": branch.depth + 1, "path": [*path, step], "begin_with": [list(choice) for choice in rest]}
 
@@ -129,12 +138,10 @@ class SharedNodes:
             self._size += 1
         return found
 
-    # As rows of: the parent's row, the choice that leads here, the choices begun here.
-
-    def rows(self) -> list[tuple[int, Choice, list[Choice]]]:
+    def rows(self) -> list[Row]:
         return list(self._rows())
 
-    def _rows(self) -> Iterator[tuple[int, Choice, list[Choice]]]:
+    def _rows(self) -> Iterator[Row]:
         waiting: list[tuple[int, Choice, _Node]] = [(0, (0, 0), self._root)]
         number = 0
         while waiting:
@@ -144,7 +151,7 @@ class SharedNodes:
             number += 1
 
     @staticmethod
-    def of(rows: Sequence[tuple[int, Choice, list[Choice]]]) -> SharedNodes:
+    def of(rows: Sequence[Row]) -> SharedNodes:
         shared = SharedNodes()
         nodes: list[_Node] = []
         for parent, choice, begun in rows:

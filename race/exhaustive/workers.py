@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 from race.campaign import Workers
 from race.errors import InputError
@@ -47,6 +49,7 @@ class Cluster:
 @contextmanager
 def _connected(address: str) -> Iterator[Any]:
     distributed = _distributed()
+    _knock(address)
     try:
         client = distributed.Client(address, timeout=PATIENCE, set_as_default=False)
     except (OSError, ValueError, TypeError) as error:
@@ -59,6 +62,21 @@ def _connected(address: str) -> Iterator[Any]:
     finally:
         with contextlib.suppress(OSError):
             client.close(timeout=PATIENCE)
+
+
+def _knock(address: str) -> None:
+    """Whether somebody is there: Dask's own client tries for long, and does not take a wrong address well."""
+    try:
+        parts = urlsplit(address if "://" in address else f"tcp://{address}")
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host = port = None
+    if not host or not port:
+        raise InputError(f'--executor: "{address}" is no address of a scheduler; write tcp://HOST:PORT')
+    try:
+        socket.create_connection((host, port), timeout=PATIENCE).close()
+    except OSError as error:
+        raise InputError(f"--executor: there is no Dask scheduler at {address}: {error.strerror or error}") from None
 
 
 def _distributed() -> Any:
