@@ -178,7 +178,7 @@ class Campaign:
         return self._checked(text, error, wrong_input)
 
     def explore(self, request_json: bytes) -> bytes:
-        """A unit of the search for every execution, without the GIL. `cancel` ends it early."""
+        """One unit of the exhaustive engine, without the GIL. `cancel` ends it after a run, with what is left."""
         error, wrong_input = ffi.new("char **"), ffi.new("int *")
         text = lib.race_campaign_explore(self._campaign, request_json, error, wrong_input)
         return self._checked(text, error, wrong_input)
