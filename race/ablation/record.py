@@ -159,9 +159,9 @@ class _Recorder:
             return record
         if study.sample:
             record.crossed, record.times = s.crossed.crossed, s.crossed.times
-        if s.weakened is not None:
+        if s.weakened is not None and not study.bench.proves:
             record.tried = s.tried
-        if study.sets:
+        if study.sets and not study.bench.proves:
             record.tried_together = s.tried_together
         record.weakened = self._trial(s.weakened, study.base_trial)
         record.strengthened = self._trial(s.strengthened, study.off_trial)
@@ -191,6 +191,8 @@ class _Recorder:
             record.why = f"weakened alone nothing is found, but {count(trial.executions)} executions were not all"
         elif trial is None and study.sample and not s.crossed.times:
             record.why = f"no execution of {count(study.sample)} came to it"
+            if study.bench.proves:
+                record.why += "; proved: nothing is found with it and all others of which that is so at none together"
         elif trial is None or not study.sets:
             record.why = "the run ended before it was tested"
         elif not study.masks_known:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from race import campaign
-from race.ablation.bench import ENOUGH, Ended, SiteCount, Trial
+from race.ablation.bench import ENOUGH, Bench, Ended, SiteCount, Trial
 from race.campaign import Flag, Workers
 from race.errors import RunError
 from race.exhaustive.explore import ArmPlan, Settings, explore
@@ -51,14 +51,13 @@ class ProofBench:
         return Trial(strengths, state.executions, state.counts, state.first, proof=proof)
 
     def sample(
-        self,
-        what: str,  # noqa: ARG002
-        strengths: Mapping[str, str],  # noqa: ARG002
-        base: Mapping[str, str],  # noqa: ARG002
-        executions: int,  # noqa: ARG002
+        self, what: str, strengths: Mapping[str, str], base: Mapping[str, str], executions: int
     ) -> dict[str, SiteCount]:
-        """A proof does not ask how often a site was tested."""
-        return {}
+        """Which sites the base plan comes to. How often an access crosses one, a proof need not ask."""
+        if strengths != base:
+            return {}
+        random = Bench(self.native, self.workers, self.stop, self.deadline, self.progress)
+        return random.sample(what, strengths, base, executions)
 
     def _tell(self, state: campaign.State) -> None:
         self.progress(state.plan, state.executions, state.executions + (state.about or 0))

@@ -24,7 +24,8 @@ LEGEND = (
     "--markdown have the sets as plans",
 )
 PROOF_LEGEND = (
-    "alone: the plan with this site alone at none. from off: with this site alone at its strength, all others at none",
+    "crossed: random executions that came to the site, of a sample. alone: the plan with this site alone at none. "
+    "from off: with this site alone at its strength, all others at none",
     LEGEND[2],
 )
 VERDICT_STYLES = {"necessary": "bold red", "masked": "yellow", "redundant": "green", "untested": "dim"}
@@ -55,6 +56,11 @@ def not_crossed(document: Ablation) -> str | None:
     if not names:
         return None
     verb = "site was" if len(names) == 1 else "sites were"
+    if document.engine == "exhaustive":
+        return (
+            f"{count(len(names))} {verb} not come to by {count(document.sample)} random executions, and the plan with "
+            f"all of them at none is proved: {', '.join(names)}"
+        )
     return f"{count(len(names))} {verb} not come to, and are untested: {', '.join(names)}"
 
 
