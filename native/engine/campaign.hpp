@@ -37,6 +37,7 @@ struct FindingRecord {
   std::vector<StepRecord> steps;
   std::uint64_t steps_left_out = 0;   // before them, because they are too many
   std::vector<Deviation> deviations;  // the execution
+  std::string untold;                 // why there are none; not empty: they are not known
 };
 
 struct Replayed;
@@ -56,6 +57,7 @@ class Campaign {
   // `base` forbid. What they find is not counted. Ends early after cancel().
   Crossings crossings(const BarrierPlan& base, std::uint64_t first, std::uint64_t count);
   void cancel() { cancelled_.store(true, std::memory_order_relaxed); }
+  bool cancelled() const { return cancelled_.load(std::memory_order_relaxed); }
 
   // The execution that has these deviations; also under other barriers. Throws std::invalid_argument if they cannot be any's.
   Replayed replay(const std::vector<Deviation>& deviations, const BarrierPlan* changed = nullptr);

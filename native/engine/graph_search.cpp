@@ -12,8 +12,22 @@ using weak::Graph;
 using weak::number_of;
 using weak::View;
 
-GraphSearch::GraphSearch(weak::Machine& machine, Workload& workload)
-    : machine_(machine), workload_(workload), engine_(machine, workload), graph_(machine) {}
+GraphSearch::GraphSearch(weak::Machine& machine, Workload& workload, std::uint64_t step_limit)
+    : machine_(machine), workload_(workload), engine_(machine, workload, step_limit), graph_(machine) {}
+
+Outcome GraphSearch::prepare(std::uint64_t seed) {
+  const Outcome o = engine_.prepare(seed);
+  set_up_ = engine_.is_set_up();
+  return o;
+}
+
+void GraphSearch::take(Tree tree) {
+  tree.check(workload_.cpus());
+  tree_ = std::move(tree);
+  new_from_ = tree_.path.empty() ? 0 : tree_.path.size() - 1;
+  above_.clear();
+  complete_ = false;
+}
 
 GraphSearch::Result GraphSearch::run() {
   if (!set_up_) {
@@ -23,7 +37,8 @@ GraphSearch::Result GraphSearch::run() {
   }
   for (;;) {
     depth_ = begun_ = 0;
-    free_ = stuck_ = false;
+    free_ = stuck_ = was_asleep_ = false;
+    asleep_wanted_ = weak::initially;
     last_ = {};
     asleep_.assign(workload_.cpus(), {});
     fall_asleep(0);
@@ -38,25 +53,26 @@ GraphSearch::Result GraphSearch::run() {
   machine_.use(nullptr);
   if (r == Result::execution) {
     outcome_ = engine_.finish();
-    complete_ = !advance();
+    advance();
     return outcome_.failed ? Result::failed : r;
   }
-  complete_ = !advance();
+  if (r == Result::redundant) outcome_ = {};
+  advance();
   return r;
 }
 
 // What became of the run. CPUs that wait at its end may have come too late: then another order is to be tried.
 GraphSearch::Result GraphSearch::judge() {
-  if (outcome_.failed) return Result::failed;
   bool asleep = stuck_ || graph_.anything_pending();
   for (unsigned c = 0; c < workload_.cpus(); ++c) {
     races_of_blocked(c);
     const Graph::Waiting& w = graph_.waiting(c);
     if (!w.waits) continue;
     asleep = asleep || w.slept;
-    if (w.atomic) race_of_atomic(c, w.word, graph_.newest(w.word));
+    if (w.atomic && !graph_.waits_for_own(c)) race_of_atomic(c, w.word, graph_.newest(w.word));
   }
   if (asleep) return Result::redundant;
+  if (outcome_.failed) return Result::failed;
   for (unsigned c = 0; c < workload_.cpus(); ++c) {
     if (!graph_.waiting(c).waits || machine_.cpu(c).daemon) continue;
     outcome_ = engine_.deadlock(c, graph_.waiting(c).word);
@@ -65,81 +81,77 @@ GraphSearch::Result GraphSearch::judge() {
   return Result::execution;
 }
 
-// To the next branch; false: there is none.
-bool GraphSearch::advance() {
-  begin_with_.clear();
-  for (; !path_.empty(); path_.pop_back()) {
-    Node& n = path_.back();
-    n.explored.push_back(n.chosen);
-    new_from_ = path_.size() - 1;
-    if (!n.others.empty()) {
-      n.chosen.base = n.others.back();
-      n.others.pop_back();
-      return true;
-    }
-    while (!n.to_begin.empty()) {
-      Sequence s = std::move(n.to_begin.back());
-      n.to_begin.pop_back();
-      if (std::find(n.explored.begin(), n.explored.end(), s.front()) != n.explored.end()) continue;
-      n.chosen = s.front();
-      n.open = true;
-      begin_with_.assign(s.begin() + 1, s.end());
-      return true;
-    }
-  }
-  return false;
+void GraphSearch::advance() {
+  complete_ = !tree_.advance();
+  new_from_ = tree_.path.empty() ? 0 : tree_.path.size() - 1;
 }
 
 // ---------------------------------------------------------------- guiding the machine
 
 weak::Id GraphSearch::wanted() const {
-  if (depth_ < path_.size()) return path_[depth_].chosen.id;
-  return begun_ < begin_with_.size() ? begin_with_[begun_].id : weak::initially;
+  if (depth_ < tree_.path.size()) return tree_.path[depth_].chosen.id;
+  return begun_ < tree_.begin_with.size() ? tree_.begin_with[begun_].id : weak::initially;
 }
 
 weak::Guide::Turn GraphSearch::turn(Id id) {
   const Id next = wanted();
-  if (next == id || (next == 0 && !stuck_)) return Turn::now;
+  if (next == id) return Turn::now;
+  if (next == 0 && !stuck_) {
+    const bool not_issued = graph_.issued(cpu_of(id)) < number_of(id);
+    return chance_ && not_issued && below(4) == 0 ? Turn::other : Turn::now;
+  }
   return cpu_of(next) == cpu_of(id) && next > id ? Turn::later : Turn::other;
 }
 
 bool GraphSearch::sleeps(Choice c) const {
-  const std::vector<Choice>& all = asleep_[cpu_of(c.id)];
-  return std::find(all.begin(), all.end(), c) != all.end();
+  const auto was_there = [&](std::size_t depth) {
+    if (c.base == weak::initially || cpu_of(c.base) == cpu_of(c.id))
+      return true;  // its own it could read before others
+    return graph_.access(graph_.find(c.base)).at < depth;
+  };
+  const std::vector<Sleeping>& all = asleep_[cpu_of(c.id)];
+  return std::any_of(all.begin(), all.end(), [&](const Sleeping& s) { return s.id == c.id && was_there(s.depth); });
 }
 
 void GraphSearch::fall_asleep(std::size_t depth) {
-  if (depth >= path_.size()) return;
-  for (const Choice& c : path_[depth].explored) asleep_[cpu_of(c.id)].push_back(c);
+  if (depth >= tree_.path.size()) return;
+  for (const Id id : tree_.path[depth].explored) asleep_[cpu_of(id)].push_back({id, depth});
 }
 
 std::uint32_t GraphSearch::choose(Id id, const std::vector<Id>& bases) {
-  const bool replayed = depth_ < path_.size();
-  if (replayed && !path_[depth_].open) {
-    const auto at = std::find(bases.begin(), bases.end(), path_[depth_].chosen.base);
-    if (path_[depth_].chosen.id != id || at == bases.end()) throw std::logic_error("an execution cannot be repeated");
+  const bool replayed = depth_ < tree_.path.size();
+  if (replayed && !tree_.path[depth_].open) {
+    const auto at = std::find(bases.begin(), bases.end(), tree_.path[depth_].chosen.base);
+    if (tree_.path[depth_].chosen.id != id || at == bases.end())
+      throw std::logic_error("an execution cannot be repeated");
     return static_cast<std::uint32_t>(at - bases.begin());
   }
   Id preferred = weak::initially;
   bool prefers = true;
   if (replayed)
-    preferred = path_[depth_].chosen.base;
-  else if (begun_ < begin_with_.size() && begin_with_[begun_].id == id)
-    preferred = begin_with_[begun_].base;
+    preferred = tree_.path[depth_].chosen.base;
+  else if (begun_ < tree_.begin_with.size() && tree_.begin_with[begun_].id == id)
+    preferred = tree_.begin_with[begun_].base;
   else
     prefers = false;
   std::uint32_t k = none;
-  for (std::uint32_t i = 0; i < bases.size(); ++i)
-    if (!sleeps({id, bases[i]}) && (k == none || (prefers && bases[i] == preferred))) k = i;
+  std::uint32_t awake = 0;
+  for (std::uint32_t i = 0; i < bases.size(); ++i) {
+    if (sleeps({id, bases[i]})) continue;
+    const bool instead = prefers ? bases[i] == preferred : chance_ && below(++awake) == 0;
+    if (k == none || instead) k = i;
+  }
   was_asleep_ = k == none;
   if (k == none) asleep_wanted_ = id;
   if (k == none) return none;
-  if (!replayed) path_.emplace_back();
-  Node& n = path_[depth_];
+  if (!replayed) tree_.path.emplace_back();
+  Node& n = tree_.path[depth_];
   n.chosen = {id, bases[k]};
   n.open = false;
   for (std::uint32_t i = 0; i < bases.size(); ++i)
     if (i != k && !sleeps({id, bases[i]})) n.others.push_back(bases[i]);
+  if (chance_)
+    for (std::size_t i = n.others.size(); i > 1; --i) std::swap(n.others[i - 1], n.others[below(i)]);
   return k;
 }
 
@@ -165,13 +177,16 @@ bool GraphSearch::next(unsigned& cpu) {
         if (split) continue;
         return false;
       }
-      cpu = static_cast<unsigned>(std::countr_zero(machine_.runnable()));
+      std::uint32_t mask = machine_.runnable();
+      if (chance_)
+        for (auto k = below(static_cast<std::size_t>(std::popcount(mask))); k != 0; --k) mask &= mask - 1;
+      cpu = static_cast<unsigned>(std::countr_zero(mask));
       return true;
     }
     was_asleep_ = false;
     if (graph_.is_pending(want)) {
       if (graph_.perform_id(want)) continue;
-      if (depth_ >= path_.size() && graph_.perform_own_before(want)) continue;
+      if (depth_ >= tree_.path.size() && graph_.perform_own_before(want)) continue;
     } else {
       cpu = cpu_of(want);
       graph_.wake(cpu);
@@ -181,11 +196,11 @@ bool GraphSearch::next(unsigned& cpu) {
         return true;
       }
     }
-    if (depth_ >= path_.size()) {  // it sleeps, or waits for what does: whatever else can go on from here
-      begun_ = begin_with_.size();
+    if (depth_ >= tree_.path.size()) {  // it sleeps, or waits for what does: whatever else can go on from here
+      begun_ = tree_.begin_with.size();
       continue;
     }
-    if (!path_[depth_].open || !(was_asleep_ || asleep_wanted_ == want))
+    if (!tree_.path[depth_].open || !(was_asleep_ || asleep_wanted_ == want))
       throw std::logic_error("an execution cannot be repeated");
     stuck_ = true;  // what is wanted sleeps, or waits for something that does
     return false;
@@ -196,10 +211,11 @@ void GraphSearch::performed(std::uint32_t access) {
   const Id id = graph_.id(access);
   graph_.may_split(false);
   if (depth_ >= new_from_) races(access);
-  if (depth_ >= path_.size() || path_[depth_].chosen.id != id) throw std::logic_error("an access without a choice");
-  if (begun_ < begin_with_.size() && begin_with_[begun_].id == id) ++begun_;
-  std::vector<Choice>& sleeping = asleep_[cpu_of(id)];
-  if (!sleeping.empty()) std::erase_if(sleeping, [id](const Choice& c) { return c.id == id; });
+  if (depth_ >= tree_.path.size() || tree_.path[depth_].chosen.id != id)
+    throw std::logic_error("an access without a choice");
+  if (begun_ < tree_.begin_with.size() && tree_.begin_with[begun_].id == id) ++begun_;
+  std::vector<Sleeping>& sleeping = asleep_[cpu_of(id)];
+  if (!sleeping.empty()) std::erase_if(sleeping, [id](const Sleeping& s) { return s.id == id; });
   fall_asleep(++depth_);
 }
 
@@ -253,7 +269,7 @@ void GraphSearch::races_of_blocked(unsigned cpu) {
     if (load != 0 && !graph_.has(own, load)) before(load, {id, graph_.id(graph_.access(load).base)}, own, 0);
   };
   const Graph::Waiting& w = graph_.waiting(cpu);
-  if (w.waits && w.atomic) race(w.id, w.word, w.own);
+  if (w.waits && w.atomic && !graph_.waits_for_own(cpu)) race(w.id, w.word, w.own);
   for (const std::uint32_t n : graph_.pending(cpu)) {
     const Graph::Access& a = graph_.access(n);
     if (graph_.waits_for_others(n)) race(a.id, a.word, graph_.own_order(a.write ? a : graph_.access(a.pair)));
@@ -312,19 +328,36 @@ void GraphSearch::before(std::uint32_t access, Choice first, View own, std::uint
   const Graph::Access& f = graph_.access(graph_.find(first.id));
   const View first_own = f.write ? own : f.floor;
   // Can it begin with this one? Then what it leads to is among what this one leads to.
-  const auto begins = [&](const Choice& c) {
-    const auto at = std::find(sequence.begin(), sequence.end(), c);
+  const auto begins = [&](Id id) {
+    const auto at = std::find_if(sequence.begin(), sequence.end(), [id](const Choice& c) { return c.id == id; });
     if (at == sequence.end()) return false;
     const auto k = static_cast<std::size_t>(at - sequence.begin());
     const View past = k < sequence_.size() ? graph_.access(sequence_[k]).past : first_own;
     return std::none_of(sequence_.begin(), sequence_.begin() + static_cast<std::ptrdiff_t>(k),
                         [&](std::uint32_t n) { return graph_.has(past, n); });
   };
-  Node& node = path_[from];
+  note(from, sequence, begins);
+}
+
+// Executions may begin so at a node of the path.
+void GraphSearch::note(std::size_t depth, const Sequence& sequence, const std::function<bool(Id)>& begins) {
+  Node& node = tree_.path[depth];
   if (std::any_of(node.explored.begin(), node.explored.end(), begins)) return;
-  if (std::any_of(node.to_begin.begin(), node.to_begin.end(), [&](const Sequence& s) { return begins(s.front()); }))
+  if (depth >= tree_.root) {
+    std::vector<Sequence>& known = node.to_begin;
+    if (std::any_of(known.begin(), known.end(), [&](const Sequence& s) { return begins(s.front().id); })) return;
+    known.push_back(sequence);
+    if (chance_) std::swap(known.back(), known[below(known.size())]);
     return;
-  node.to_begin.push_back(std::move(sequence));
+  }
+  // Whatever covers a branch that this one covers, covers this one.
+  const auto covered = [&](const Tree::Above& a) {
+    return a.depth == depth && std::all_of(a.begins.begin(), a.begins.end(), begins);
+  };
+  if (std::any_of(above_.begin(), above_.end(), covered)) return;
+  above_.push_back({depth, sequence, {}});
+  for (const Choice& c : sequence)
+    if (begins(c.id)) above_.back().begins.push_back(c.id);
 }
 
 }  // namespace race

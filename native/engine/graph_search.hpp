@@ -6,9 +6,12 @@
 // the execution would be another, that is noted at the earlier access; a later run begins there with what the write needs.
 #pragma once
 
-#include <memory>
+#include <functional>
+#include <optional>
 #include <vector>
 
+#include "engine/random.hpp"
+#include "engine/search_tree.hpp"
 #include "engine/weak_engine.hpp"
 #include "memory/weak/graph.hpp"
 
@@ -16,7 +19,17 @@ namespace race {
 
 class GraphSearch final : public weak::Guide, private GraphSchedule {
  public:
-  GraphSearch(weak::Machine& machine, Workload& workload);
+  GraphSearch(weak::Machine& machine, Workload& workload, std::uint64_t step_limit = 0);
+
+  // Sets the program up, and runs it once in order: its length is the step limit's measure. Without it the first run sets up.
+  Outcome prepare(std::uint64_t seed);
+  // What is explored from now on, instead of the whole. Throws std::invalid_argument if it can be no tree of this program.
+  void take(Tree tree);
+  // An order of exploration by chance: what comes first where it is open. It changes neither executions nor verdicts.
+  void shuffle(std::optional<std::uint64_t> seed) {
+    chance_.reset();
+    if (seed) chance_.emplace(Rng::mix(*seed));
+  }
 
   enum class Result : std::uint8_t {
     execution,
@@ -27,22 +40,16 @@ class GraphSearch final : public weak::Guide, private GraphSchedule {
   Result run();
   const Outcome& outcome() const { return outcome_; }
   bool complete() const { return complete_; }
+  Tree& tree() { return tree_; }                       // what is left, until complete()
+  const weak::Graph& graph() const { return graph_; }  // of the last run
+  // Branches of nodes above the tree's root, found since it was taken.
+  const std::vector<Tree::Above>& above() const { return above_; }
 
  private:
   using Id = weak::Id;
-  struct Choice {  // an access, and the write that it reads or follows
-    Id id, base;
-    bool operator==(const Choice&) const = default;
-  };
-  using Sequence = std::vector<Choice>;
-  // Before one access of a run: what was chosen, and what else is to be.
-  struct Node {
-    Choice chosen;
-    bool open = false;               // which other writes it could read is not known yet
-    std::vector<Id> others;          // writes that the chosen access is still to read
-    std::vector<Choice> explored;    // all executions that go on with these
-    std::vector<Sequence> to_begin;  // these are still to be begun with
-  };
+  using Choice = Tree::Choice;
+  using Sequence = Tree::Sequence;
+  using Node = Tree::Node;
 
   Turn turn(Id id) override;
   std::uint32_t choose(Id id, const std::vector<Id>& bases) override;
@@ -59,7 +66,9 @@ class GraphSearch final : public weak::Guide, private GraphSchedule {
   void races_of_blocked(unsigned cpu);
   void race_of_atomic(unsigned cpu, std::uint32_t word, std::uint32_t base);
   void before(std::uint32_t access, Choice first, weak::View own, std::uint32_t writer);
-  bool advance();
+  void note(std::size_t depth, const Sequence& sequence, const std::function<bool(Id)>& begins);
+  std::uint32_t below(std::size_t n) { return chance_->below(static_cast<std::uint32_t>(n)); }
+  void advance();
   Result judge();
 
   weak::Machine& machine_;
@@ -70,10 +79,15 @@ class GraphSearch final : public weak::Guide, private GraphSchedule {
   bool set_up_ = false, complete_ = false;
   Outcome outcome_;
 
-  std::vector<Node> path_;
-  Sequence begin_with_;  // after path_
+  Tree tree_;
+  std::vector<Tree::Above> above_;
+  std::optional<Rng> chance_;
   std::size_t depth_ = 0, begun_ = 0, new_from_ = 0;
-  std::vector<std::vector<Choice>> asleep_;  // by CPU
+  struct Sleeping {
+    Id id;
+    std::size_t depth;  // it sleeps with the writes that it could read there
+  };
+  std::vector<std::vector<Sleeping>> asleep_;  // by CPU
   struct Progress {
     Id wanted = 0;
     std::size_t depth = 0, issued = 0;

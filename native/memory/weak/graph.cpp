@@ -244,6 +244,7 @@ Loaded Graph::atomic_if(std::uint32_t word, View address, Order order, const Mac
     s.held_releases -= accesses_[w].release ? 1 : 0;
   }
   perform_load(r, base);
+  branch(accesses_[r].past);  // what comes next depends on what it found
   if (writes) {
     accesses_[w].by_cpu = false;
     issue(w);
@@ -286,6 +287,7 @@ Loaded Graph::await(std::uint32_t word, View address, Order order, const Accept&
   }
   s.waiting.waits = false;
   perform_load(n, base);
+  branch(accesses_[n].past);
   return result(n);
 }
 

@@ -128,6 +128,8 @@ class Graph {
     bool splits = false;  // it could be performed, but not its store
   };
   const Waiting& waiting(unsigned cpu) const { return cpus_[cpu].waiting; }
+  // For an older access of its own to the word; when that is performed is not the question of others.
+  bool waits_for_own(unsigned cpu) const { return own_before(accesses_[index_of(cpus_[cpu].waiting.id)]) != 0; }
   const Accept* accept(unsigned cpu) const { return cpus_[cpu].accept; }
   // The access of its CPU to the word before it; 0: there is none.
   std::uint32_t own_older(std::uint32_t n) const {
