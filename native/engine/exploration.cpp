@@ -41,6 +41,7 @@ Explored Exploration::run(const Unit& unit) {
     }
     e.accesses += machine_.accesses();
     ++(r == GraphSearch::Result::redundant ? e.redundant : e.executions);
+    if (search_.was_cut()) ++e.cut;
     if (r != GraphSearch::Result::failed) continue;
     count(search_.outcome(), e);
     if (!unit.all && !e.findings.empty()) break;
@@ -51,7 +52,7 @@ Explored Exploration::run(const Unit& unit) {
 }
 
 void Exploration::count(const Outcome& o, Explored& e) {
-  if (o.fault.oracle == Oracle::livelock || !plan_.enabled(o.fault.oracle)) {
+  if (!plan_.enabled(o.fault.oracle)) {
     ++e.cut;
     return;
   }

@@ -37,8 +37,9 @@ GraphSearch::Result GraphSearch::run() {
   }
   for (;;) {
     depth_ = begun_ = 0;
-    free_ = stuck_ = was_asleep_ = false;
+    free_ = stuck_ = cut_ = was_asleep_ = false;
     asleep_wanted_ = weak::initially;
+    findings_.clear();
     last_ = {};
     asleep_.assign(workload_.cpus(), {});
     fall_asleep(0);
@@ -53,6 +54,7 @@ GraphSearch::Result GraphSearch::run() {
   machine_.use(nullptr);
   if (r == Result::execution) {
     outcome_ = engine_.finish();
+    if (outcome_.failed) findings_.push_back(outcome_);
     advance();
     return outcome_.failed ? Result::failed : r;
   }
@@ -71,11 +73,16 @@ GraphSearch::Result GraphSearch::judge() {
     asleep = asleep || w.slept;
     if (w.atomic && !graph_.waits_for_own(c)) race_of_atomic(c, w.word, graph_.newest(w.word));
   }
-  if (asleep) return Result::redundant;
-  if (outcome_.failed) return Result::failed;
+  if (asleep && !cut_) return Result::redundant;
+  if (!findings_.empty()) {
+    outcome_ = findings_.front();
+    return Result::failed;
+  }
+  if (cut_) return Result::cut;
   for (unsigned c = 0; c < workload_.cpus(); ++c) {
     if (!graph_.waiting(c).waits || machine_.cpu(c).daemon) continue;
     outcome_ = engine_.deadlock(c, graph_.waiting(c).word);
+    findings_.push_back(outcome_);
     return Result::failed;
   }
   return Result::execution;
@@ -163,7 +170,7 @@ bool GraphSearch::next(unsigned& cpu) {
       if (!free_) graph_.wake_all();
       free_ = true;
       if (graph_.anything_pending() && graph_.perform_any()) continue;
-      if (machine_.runnable() == 0) {
+      if (machine_.runnable() == 0 && !graph_.wake_relaxed()) {
         graph_.may_split(true);
         const bool split = graph_.perform_any();
         if (!split)
@@ -196,15 +203,30 @@ bool GraphSearch::next(unsigned& cpu) {
         return true;
       }
     }
+    const bool asleep = was_asleep_ || asleep_wanted_ == want;
     if (depth_ >= tree_.path.size()) {  // it sleeps, or waits for what does: whatever else can go on from here
+      if (!asleep) throw std::logic_error("executions cannot be begun as they should");
       begun_ = tree_.begin_with.size();
       continue;
     }
-    if (!tree_.path[depth_].open || !(was_asleep_ || asleep_wanted_ == want))
-      throw std::logic_error("an execution cannot be repeated");
+    if (!tree_.path[depth_].open || !asleep) throw std::logic_error("an execution cannot be repeated");
     stuck_ = true;  // what is wanted sleeps, or waits for something that does
     return false;
   }
+}
+
+// What is told does not depend on the order: first what is looked for, and of that what the first CPU found.
+void GraphSearch::failed(const Outcome& found) {
+  if (found.fault.oracle == Oracle::livelock) {  // a load that stays stale for ever can make a loop endless
+    cut_ = true;
+    return;
+  }
+  const auto rank = [this](const Outcome& o) {
+    return std::pair{(machine_.judged >> static_cast<unsigned>(o.fault.oracle) & 1) == 0, o.cpu};
+  };
+  findings_.insert(std::upper_bound(findings_.begin(), findings_.end(), found,
+                                    [&](const Outcome& a, const Outcome& b) { return rank(a) < rank(b); }),
+                   found);
 }
 
 void GraphSearch::performed(std::uint32_t access) {
@@ -224,19 +246,43 @@ void GraphSearch::performed(std::uint32_t access) {
 void GraphSearch::races(std::uint32_t n) {
   const Graph::Access a = graph_.access(n);
   if (!a.write) {
-    if (a.pair != 0 && graph_.waiting(a.cpu).id == a.id) race_of_atomic(a.cpu, a.word, graph_.newest(a.word));
+    if (a.conditional) race_of_atomic(a.cpu, a.word, graph_.newest(a.word));
     return;
   }
   const Id first = a.pair != 0 ? graph_.id(a.pair) : a.id;
   for (std::uint32_t r = graph_.first_reader(a.word, a.base); r != 0; r = graph_.access(r).next_reader)
     if (graph_.access(r).cpu != a.cpu && !graph_.has(a.own, r)) before(r, {first, graph_.id(a.base)}, a.own, n);
-  const bool conditional = a.pair != 0 && graph_.waiting(a.cpu).id == first;
-  if (conditional) return;
+  if (a.host)
+    for (const Graph::Free& f : graph_.frees())
+      if (f.write == n) races_of_free(f);
+  if (a.conditional) return;  // looked at when its load was performed
   for (std::uint32_t w = a.base; w != 0 && !graph_.has(a.own, w); w = graph_.access(w).base)
     if (!load_comes_before(w, a.own)) {
       before(w, {first, graph_.id(graph_.access(w).base)}, a.own, n);
       if (!load_was_forwarded(w)) return;
     }
+}
+
+// An access to what is freed here could come after that, unless it comes before it, or a later step of its CPU does: then it was
+// issued before. An access is judged where it is issued.
+void GraphSearch::races_of_free(const Graph::Free& f) {
+  const Graph::Access free = graph_.access(f.write);
+  std::uint32_t issued[weak::max_cpus] = {};
+  for (const std::uint32_t n : graph_.order()) {
+    const Graph::Access& a = graph_.access(n);
+    if ((a.write || a.host) && graph_.has(free.past, n)) issued[a.cpu] = std::max(issued[a.cpu], number_of(a.id));
+  }
+  const auto could_be_later = [&](std::uint32_t n) {
+    const Graph::Access& a = graph_.access(n);
+    return a.word - f.first < f.words && a.cpu != free.cpu && !a.host && number_of(a.id) > issued[a.cpu];
+  };
+  for (unsigned c = 0; c < workload_.cpus(); ++c)
+    for (const std::uint32_t n : graph_.pending(c))
+      if (could_be_later(n)) cut_ = true;
+  const std::size_t performed = graph_.order().size();
+  for (std::size_t t = 0; t < performed; ++t)
+    if (const std::uint32_t n = graph_.order()[t]; could_be_later(n) && !graph_.has(free.past, n))
+      before(n, {graph_.id(free.pair), graph_.id(graph_.access(free.pair).base)}, free.past, f.write);
 }
 
 // Of an atomic, whose store nothing can come before then but with the write that it read.
@@ -264,15 +310,16 @@ void GraphSearch::race_of_atomic(unsigned cpu, std::uint32_t word, std::uint32_t
 
 // What could not be performed because another CPU's atomic had read the newest write could have come before that.
 void GraphSearch::races_of_blocked(unsigned cpu) {
-  const auto race = [&](Id id, std::uint32_t word, View own) {
+  const auto race = [&](Id id, std::uint32_t word, View own, const Graph::Accept* accept) {
     const std::uint32_t load = graph_.reservation(word, cpu);
+    if (load != 0 && accept != nullptr && !(*accept)(graph_.value(word, graph_.access(load).base))) return;
     if (load != 0 && !graph_.has(own, load)) before(load, {id, graph_.id(graph_.access(load).base)}, own, 0);
   };
   const Graph::Waiting& w = graph_.waiting(cpu);
-  if (w.waits && w.atomic && !graph_.waits_for_own(cpu)) race(w.id, w.word, w.own);
+  if (w.waits && w.atomic && !graph_.waits_for_own(cpu)) race(w.id, w.word, w.own, graph_.accept(cpu));
   for (const std::uint32_t n : graph_.pending(cpu)) {
     const Graph::Access& a = graph_.access(n);
-    if (graph_.waits_for_others(n)) race(a.id, a.word, graph_.own_order(a.write ? a : graph_.access(a.pair)));
+    if (graph_.waits_for_others(n)) race(a.id, a.word, graph_.own_order(a.write ? a : graph_.access(a.pair)), nullptr);
   }
 }
 

@@ -19,6 +19,7 @@ namespace race {
 
 class GraphSearch final : public weak::Guide, private GraphSchedule {
  public:
+  // step_limit: of accesses, for each execution; 0: that of the random engine, or none without prepare().
   GraphSearch(weak::Machine& machine, Workload& workload, std::uint64_t step_limit = 0);
 
   // Sets the program up, and runs it once in order: its length is the step limit's measure. Without it the first run sets up.
@@ -34,11 +35,14 @@ class GraphSearch final : public weak::Guide, private GraphSchedule {
   enum class Result : std::uint8_t {
     execution,
     redundant,  // it could only be completed as one that was explored
-    failed,
+    failed,     // there are findings
+    cut,        // it was not followed to its end: too long, or nobody can tell whether it is an execution
   };
-  // One more run. What it found is in outcome().
+  // One more run. Where a CPU fails the others go on, as if it were slow: each may have a finding. outcome() is the first.
   Result run();
   const Outcome& outcome() const { return outcome_; }
+  bool was_cut() const { return cut_; }  // also one that has findings
+  const std::vector<Outcome>& findings() const { return findings_; }  // at most one a CPU
   bool complete() const { return complete_; }
   Tree& tree() { return tree_; }                       // what is left, until complete()
   const weak::Graph& graph() const { return graph_; }  // of the last run
@@ -56,11 +60,13 @@ class GraphSearch final : public weak::Guide, private GraphSchedule {
   bool wants(Id id) override { return wanted() == id; }
   void performed(std::uint32_t access) override;
   bool next(unsigned& cpu) override;
+  void failed(const Outcome& found) override;
 
   Id wanted() const;
   bool sleeps(Choice c) const;
   void fall_asleep(std::size_t depth);
   void races(std::uint32_t access);
+  void races_of_free(const weak::Graph::Free& f);
   bool load_comes_before(std::uint32_t write, weak::View own) const;
   bool load_was_forwarded(std::uint32_t write) const;
   void races_of_blocked(unsigned cpu);
@@ -78,6 +84,8 @@ class GraphSearch final : public weak::Guide, private GraphSchedule {
   std::uint32_t width_ = 1;  // of the graph's sets
   bool set_up_ = false, complete_ = false;
   Outcome outcome_;
+  std::vector<Outcome> findings_;
+  bool cut_ = false;
 
   Tree tree_;
   std::vector<Tree::Above> above_;

@@ -6,6 +6,7 @@ void Scenario::set_up() {
   pages_ = std::make_unique<kernel::PageAllocator<M>>(plan_.page_size, plan_.frames);
   zs_ = std::make_unique<Zs>(*pages_, cpus() + 1);
   oracles_ = std::make_unique<oracle::Oracles<M>>(*zs_);
+  oracles_->may_be_destroyed = plan_.has(Op::destroy);
   client_ = std::make_unique<Client<M>>(
       *zs_, plan_, [](std::uint32_t n) { return weak::current->chooser.choose(Choice::client, n); });
   client_->run(plan_.setup);

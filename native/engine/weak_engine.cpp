@@ -163,22 +163,15 @@ Outcome WeakEngine::explore(weak::Graph& graph, weak::Guide& guide, GraphSchedul
   phase_ = Phase::threads;
   for (unsigned n = 0; n < cpus_; ++n) slots_[n]->fresh = true;
   unsigned cpu = 0;
-  Outcome found;
   while (schedule.next(cpu)) {
     if (resume(cpu)) continue;
     const Outcome o = outcome();
     if (!o.failed) return o;
-    // For the others that CPU is as one that is slow: they go on, so that what they do is explored too. Which failure is told
-    // does not depend on the order: one that is looked for, of the first CPU that has one.
-    const auto rank = [this](const Outcome& f) {
-      const bool sought =
-          f.fault.oracle != Oracle::livelock && (machine_.judged >> static_cast<unsigned>(f.fault.oracle) & 1);
-      return std::pair{!sought, f.cpu};
-    };
-    if (!found.failed || rank(o) < rank(found)) found = o;
+    // For the others that CPU is as one that is slow: they go on, so that what they do is explored too.
+    schedule.failed(o);
     machine_.finish_cpu();
   }
-  return found.failed ? found : outcome();
+  return outcome();
 }
 
 Outcome WeakEngine::finish() {

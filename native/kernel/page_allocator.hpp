@@ -8,8 +8,10 @@
 // nobody sees, or into the frame's next life, where it overwrites what the new owner has there, as on hardware.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <mutex>
+#include <stdexcept>
 #include <vector>
 
 #include "kernel/page.hpp"
@@ -51,7 +53,8 @@ class PageAllocator {
     {
       const std::lock_guard guard(lock_);
       if (state_.head == state_.free.size()) return nullptr;
-      next = state_.free[state_.head++];
+      next = state_.free[next_free()];
+      ++state_.head;
     }
     typename M::function here{"alloc_page"};
     const Page p = mem_map_ + next.frame;
@@ -113,6 +116,7 @@ class PageAllocator {
   void restore() {
     state_.head = saved_.head;
     state_.free.resize(saved_.free.size());
+    state_.taken = {};
   }
 
  private:
@@ -124,7 +128,20 @@ class PageAllocator {
   struct State {
     std::vector<Free> free;  // a queue: taken at head, never moved
     std::size_t head = 0;
+    std::array<std::uint32_t, 17> taken{};  // by each CPU, where executions are explored
   };
+  // The place in the queue. Where executions are explored each CPU has every n-th, so that no frame depends on which CPU came
+  // first, and none is used twice.
+  std::size_t next_free() {
+    if constexpr (requires { M::explored(); })
+      if (M::explored()) {
+        const std::size_t at = saved_.head + M::cpu() + std::size_t{state_.taken[M::cpu()]++} * M::cpus();
+        if (at >= saved_.free.size())
+          throw std::runtime_error("a CPU has used all its page frames: give the pool more frames");
+        return at;
+      }
+    return state_.head;
+  }
   // Nobody has a reference. Then the frame is dead at once, whatever of this CPU's stores is still held.
   void free(Page p) {
     typename M::function here{"free_pages_prepare"};
