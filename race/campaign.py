@@ -59,6 +59,9 @@ class Workers(Protocol):
     def kill(self) -> None:
         """Ends workers that did not."""
 
+    def renew(self) -> None:
+        """Ends them all, whatever they do, and has others in their place."""
+
     def epitaph(self) -> str:
         """Why the executor broke."""
 

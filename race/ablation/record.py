@@ -18,6 +18,7 @@ from race.ablation.document import (
 )
 from race.ablation.study import SiteStudy, Study
 from race.exhaustive.record import bounds
+from race.exhaustive.verdict import NOT_EXPLORED, OUTSIDE
 from race.native import Site
 from race.plan import PRESETS, Strengths
 from race.record import scenario_record
@@ -283,7 +284,8 @@ def _not_proved(document: Ablation) -> Iterator[str]:
     yield ELSEWHERE
     if document.minimal:
         yield MONOTONE
-    yield "anything outside of the bounds: more threads or steps, other sizes, another order of the set-up"
+    yield OUTSIDE
+    yield NOT_EXPLORED
     yield f"anything about real hardware: the machine is simulated (model {document.model})"
     if document.model in MODEL_LIMITS:
         yield MODEL_LIMITS[document.model]

@@ -12,12 +12,12 @@ from race import host, native, output
 from race.ablation.bench import ENOUGH, Bench, Ended
 from race.ablation.document import Ablation, encode
 from race.ablation.progress import progress
+from race.ablation.proofs import ProofBench
 from race.ablation.record import Asked, ablation
 from race.ablation.study import Study
 from race.cli.exhaustive import check_fixed
 from race.cli.values import ABLATION_EXECUTIONS
 from race.errors import InputError, RunError
-from race.exhaustive.bench import ProofBench
 from race.exhaustive.workers import workers
 from race.interrupt import interrupts
 from race.plan import resolve

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
 import datetime
 import time
 from pathlib import Path
@@ -61,7 +62,8 @@ def main(options: argparse.Namespace, command: list[str]) -> int:
     output.check([*files.values(), *([rest] if rest else [])])
 
     started, began = datetime.datetime.now(datetime.UTC), time.monotonic()
-    result = _run(arms, options.executor, run.jobs, settings)
+    result, jobs = _run(scenario, arms, options.executor, run.jobs, settings)
+    run = dataclasses.replace(run, jobs=jobs)
     seconds = time.monotonic() - began
     unfinished = any(arm.bound in ("time", "executions", "interruption", "error") for arm in result.arms)
     if unfinished and rest:
@@ -74,14 +76,17 @@ def main(options: argparse.Namespace, command: list[str]) -> int:
     return outcome.verdict.exit_status
 
 
-def _run(arms: list[ArmPlan], executor: str, jobs: int, settings: Settings) -> Result:
+def _run(scenario: Scenario, arms: list[ArmPlan], executor: str, jobs: int, settings: Settings) -> tuple[Result, int]:
     console = output.Screen(stderr=True)
     with (
         interrupts() as stop,
         workers(executor, jobs) as pool,
         display(console, [arm.plan for arm in arms]) as shown,
     ):
-        return explore(arms, pool, settings, stop, shown.update)
+        try:
+            return explore(arms, pool, settings, stop, shown.update), pool.jobs
+        except InputError as error:
+            raise InputError(f"{scenario.source.shown}: {error}") from None
 
 
 def _check_options(options: argparse.Namespace) -> None:

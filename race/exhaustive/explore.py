@@ -16,12 +16,15 @@ import msgspec
 
 import race
 from race import campaign
-from race.campaign import GRACE, POLL, Flag, Workers
-from race.errors import RaceError, RunError
+from race.campaign import POLL, Flag, Workers
+from race.errors import InputError, RaceError, RunError
 from race.exhaustive.state import Limits, State
 from race.exhaustive.tree import Answer
 from race.results import ProofBound
 from race.worker import run_unit
+
+UNIT = 1.0  # seconds that a unit may need to come back when it is not wanted any more
+FIRST_UNIT = 5.0  # seconds that the first may take longer than the budget
 
 Unit = Callable[[str, bytes, bytes, str], bytes]
 
@@ -86,6 +89,11 @@ def explore(
             _Exploration(plan, arm, workers, settings, seconds, stop, progress, unit).run()
         except RunError as error:
             result.error = str(error)
+        except InputError as error:
+            # What the engine does not explore shows at the first execution, as a rule. Later there is something to keep.
+            if not any(one.state.runs for one in result.arms):
+                raise
+            result.error = str(error)
         result.interrupted = stop.is_set()
     return result
 
@@ -122,7 +130,7 @@ class _Exploration:
     def run(self) -> None:
         try:
             self._arm.bound = self._explore()
-        except RunError:
+        except RaceError:
             self._arm.bound = "error"
             raise
         except BrokenExecutor:
@@ -149,8 +157,7 @@ class _Exploration:
             wait(self._asked[:1], timeout=POLL)
             if self._stop.is_set():
                 return "interruption"
-            # At least one unit each time, or a short budget would never come to an end.
-            if self._answers and self._seconds is not None and self._elapsed() >= self._seconds and not state.explored:
+            if self._time_is_up():
                 return "time"
             while self._asked and self._asked[0].done() and not self._is_decided():
                 self._take_in(self._asked.pop(0))
@@ -159,6 +166,11 @@ class _Exploration:
 
     def _is_decided(self) -> bool:
         return not self._settings.everything and self._plan.decided(self._state.counts)
+
+    def _time_is_up(self) -> bool:
+        """There is at least one unit each time: with a short budget it would otherwise never come to its end."""
+        patience = 0.0 if self._answers else FIRST_UNIT
+        return self._seconds is not None and self._elapsed() >= self._seconds + patience and not self._state.explored
 
     def _is_enough(self) -> bool:
         most = self._settings.executions
@@ -192,12 +204,8 @@ class _Exploration:
         """What was asked for and not taken in does not count: it is asked for again when the search goes on."""
         running = [future for future in reversed(self._asked) if not future.cancel()]
         self._asked = []
-        if not running or self._arm.bound not in ("interruption", "error"):
-            return  # a unit does not take long, and the workers have other plans to explore
-        self._workers.cancel()
-        _, late = wait(running, timeout=GRACE)
-        if late:
-            self._workers.kill()
+        if running and wait(running, timeout=UNIT).not_done:  # one that is much longer than others
+            self._workers.renew()
 
     def _elapsed(self) -> float:
         return time.monotonic() - self._began

@@ -11,6 +11,9 @@ from race.results import Arm, Expectation, Proof, Status, Verdict
 from race.scenario.expect import ANY, Expected
 from race.verdict import MODEL_LIMITS, STATUS
 
+OUTSIDE = "anything outside of the bounds: more threads or steps, other sizes, another order of the set-up"
+NOT_EXPLORED = "what the search does not explore yet: docs/exhaustive.md has the list"
+
 
 @dataclass(frozen=True)
 class Judged:
@@ -148,7 +151,8 @@ def _not_shown(judged: Sequence[Judged], model: str, held: Mapping[str, str]) ->
         if this.proof.verdict == "not finished":
             yield f"plan {this.arm.plan}: anything about the executions that were not explored; it is no proof"
     if any(this.proof.verdict == "proved" for this in judged):
-        yield "anything outside of the bounds: more threads or steps, other sizes, another order of the set-up"
+        yield OUTSIDE
+        yield NOT_EXPLORED
     yield f"anything about real hardware: the machine is simulated (model {model}), and a proof is about that model"
     if model in MODEL_LIMITS:
         yield MODEL_LIMITS[model]

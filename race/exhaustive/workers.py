@@ -42,6 +42,9 @@ class Cluster:
     def kill(self) -> None:
         return
 
+    def renew(self) -> None:
+        return
+
     def epitaph(self) -> str:
         return "the cluster is gone"
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from race import campaign
 from race.ablation.bench import ENOUGH, Bench, Ended, SiteCount, Trial
 from race.campaign import Flag, Workers
-from race.errors import RunError
+from race.errors import InputError, RunError
 from race.exhaustive.explore import ArmPlan, Settings, explore
 from race.exhaustive.state import Limits, State
 from race.exhaustive.verdict import decided, proof_of
@@ -38,7 +38,12 @@ class ProofBench:
         state = State()
         plan = ArmPlan(what, self.native(strengths), decided(None), state)
         settings = Settings(seconds=seconds, executions=executions or None, everything=False, limits=Limits(1, 0))
-        result = explore([plan], self.workers, settings, self.stop, self._tell)
+        try:
+            result = explore([plan], self.workers, settings, self.stop, self._tell)
+        except InputError as error:  # with what was found before, it is a result all the same
+            if self.trials:
+                raise RunError(str(error)) from None
+            raise
         (arm,) = result.arms
         if result.error:
             raise RunError(result.error)
