@@ -90,7 +90,7 @@ def explore(
         except RunError as error:
             result.error = str(error)
         except InputError as error:
-            # What the engine does not explore shows at the first execution, as a rule. Later there is something to keep.
+            # What is not explored shows at the first execution, as a rule. Later there is a result to keep.
             if not any(one.state.runs for one in result.arms):
                 raise
             result.error = str(error)
