@@ -79,9 +79,7 @@ def run_unit(arm: str, plan_json: bytes, request_json: bytes, version: str) -> b
     """Explores a tree of executions (race.exhaustive), or some of it: what comes back is told by the request alone."""
     if version != race.__version__:  # on a machine of its own
         raise RunError(f"a worker has race {race.__version__}, and this is race {version}: they must be the same")
-    campaign = _open(arm, plan_json)
-    with cancellable(campaign):
-        return campaign.explore(request_json)
+    return _open(arm, plan_json).explore(request_json)
 
 
 @contextlib.contextmanager

@@ -122,7 +122,7 @@ class _Exploration:
         self._progress = progress
         self._unit = unit
         self._name = uuid4().hex
-        self._asked: list[Future[bytes]] = []  # for the units of the round, in its order
+        self._asked: list[Future[bytes]] = []  # for the first units of the round, in its order
         self._began = time.monotonic()
         self._before = plan.state.executions
         self._answers = 0
@@ -147,13 +147,12 @@ class _Exploration:
         while True:
             if self._is_decided():
                 return "" if state.explored else "finding"
-            if not self._asked:
-                if not state.round:
-                    if not state.pending:
-                        return ""
-                    # After a finding that does not decide, more of them are to be expected.
-                    state.next_round(self._settings.everything or bool(state.counts))
-                self._ask()
+            if not state.round:
+                if not state.pending:
+                    return ""
+                # After a finding that does not decide, more of them are to be expected.
+                state.next_round(self._settings.everything or bool(state.counts))
+            self._ask()
             wait(self._asked[:1], timeout=POLL)
             if self._stop.is_set():
                 return "interruption"
@@ -177,7 +176,10 @@ class _Exploration:
         return most is not None and self._state.executions >= most and not self._state.explored
 
     def _ask(self) -> None:
-        for request in self._state.round:
+        """No more at a time than keeps the workers busy: what has begun at a worker cannot be taken back."""
+        busy = sum(not future.done() for future in self._asked)
+        first = len(self._asked)
+        for request in self._state.round[first : first + self._workers.jobs + 1 - busy]:
             asked = {"tree": request.tree, "runs": request.runs, "all": request.all, "split": request.split}
             future = self._workers.executor.submit(
                 self._unit, self._name, self._plan.native, msgspec.json.encode(asked), race.__version__

@@ -12,7 +12,7 @@ from race.exhaustive.tree import Answer, Request, Row, SharedNodes, Told, Tree
 
 # What is asked of a unit depends on what was explored before alone, so that results do not depend on the workers.
 FIRST_RUNS = 16  # of the first unit: a small tree needs no more
-UNIT_ACCESSES = 3_000_000  # simulated; at most a few tenths of a second
+UNIT_ACCESSES = 400_000  # simulated: some tenths of a second
 MOST_RUNS = 1_000_000  # of a unit
 ROUND = 32  # units whose answers are taken in together: enough to keep many workers busy
 ENOUGH_TREES = 2 * ROUND  # with so many, units are not asked for parts
