@@ -40,6 +40,13 @@ struct FindingRecord {
   std::string untold;                 // why there are none; not empty: they are not known
 };
 
+// What came of telling an execution that was explored on a graph.
+struct Retold {
+  std::optional<FindingRecord> finding;  // the same one, with the execution's deviations
+  std::string why;                       // there is none
+};
+
+struct GraphExecution;
 struct Replayed;
 struct Minimised;
 struct Progress;
@@ -61,6 +68,8 @@ class Campaign {
 
   // The execution that has these deviations; also under other barriers. Throws std::invalid_argument if they cannot be any's.
   Replayed replay(const std::vector<Deviation>& deviations, const BarrierPlan* changed = nullptr);
+  // An execution that failed while it was explored on a graph, as one of this campaign's: with deviations, a trace, a record.
+  Retold retell(const GraphExecution& found);
   // Why the execution with these deviations is not sequentially consistent, up to its finding.
   Cycle cycle(const std::vector<Deviation>& deviations);
   // The smallest execution with the same finding that at most so many tries come to. cancel() ends it early.

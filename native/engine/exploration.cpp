@@ -16,8 +16,8 @@ constexpr std::size_t enough_parts = 8;  // that a few workers have something to
 Exploration::Exploration(Campaign& campaign)
     : campaign_(campaign),
       plan_(campaign.plan()),
-      machine_(plan_.model, Scenario::words_needed(plan_)),
-      scenario_(plan_),
+      machine_(plan_.model, Scenario::words_needed(plan_, Scenario::frames_to_spare(plan_))),
+      scenario_(plan_, Scenario::frames_to_spare(plan_)),
       search_(machine_, scenario_, plan_.step_limit) {
   machine_.plan = plan_.setup_barriers;
   machine_.judged = plan_.oracles;
@@ -45,7 +45,7 @@ Explored Exploration::run(const Unit& unit) {
     ++(r == GraphSearch::Result::redundant ? e.redundant : e.executions);
     if (search_.was_cut()) ++e.cut;
     if (r != GraphSearch::Result::failed) continue;
-    count(search_.outcome(), e);
+    for (const Outcome& o : search_.findings()) count(o, e);
     if (!unit.all && !e.findings.empty()) break;
   }
   e.above = search_.above();
@@ -62,8 +62,13 @@ void Exploration::count(const Outcome& o, Explored& e) {
   if (n <= std::max(plan_.max_findings, 1u)) e.findings.push_back(told(o, e.executions - 1));
 }
 
-// Here an execution of the graph is to become one of the campaign's, with its deviations and its steps.
+// The execution as one of the campaign's, with its deviations and its steps.
 FindingRecord Exploration::told(const Outcome& o, std::uint64_t execution) const {
+  Retold retold = campaign_.retell(GraphExecution(search_.graph(), scenario_.cpus(), o));
+  if (retold.finding) {
+    retold.finding->execution = execution;
+    return *retold.finding;
+  }
   FindingRecord f;
   f.execution = execution;
   f.oracle = o.fault.oracle;
@@ -72,7 +77,7 @@ FindingRecord Exploration::told(const Outcome& o, std::uint64_t execution) const
   f.thread = at_the_end ? "the check at the end of the execution" : scenario_.thread_name(o.cpu);
   f.function = o.function;
   if (o.site != no_site) f.site = sites()[o.site].name;
-  f.untold = "executions of the exhaustive engine have no token yet";
+  f.untold = retold.why;
   return f;
 }
 

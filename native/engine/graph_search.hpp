@@ -10,6 +10,7 @@
 #include <optional>
 #include <vector>
 
+#include "engine/graph_execution.hpp"
 #include "engine/random.hpp"
 #include "engine/search_tree.hpp"
 #include "engine/weak_engine.hpp"
@@ -43,6 +44,8 @@ class GraphSearch final : public weak::Guide, private GraphSchedule {
   const Outcome& outcome() const { return outcome_; }
   bool was_cut() const { return cut_; }  // also one that has findings
   const std::vector<Outcome>& findings() const { return findings_; }  // at most one a CPU
+  // The last run, to be told to another machine (graph_strategy.hpp).
+  GraphExecution execution() const { return {graph_, workload_.cpus(), outcome_}; }
   bool complete() const { return complete_; }
   Tree& tree() { return tree_; }                       // what is left, until complete()
   const weak::Graph& graph() const { return graph_; }  // of the last run

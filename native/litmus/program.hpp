@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -61,6 +62,7 @@ struct Program {
   bool exhaustive = false;
   bool by_orders = false;  // exhaustive: by GraphSearch, if the program is one for it; else by the search over states
   std::uint64_t seed = 1;
+  std::optional<std::uint64_t> order;  // of GraphSearch: explore in an order by chance, from this seed
   std::vector<Initial> locations;
   std::vector<Thread> threads;
   std::vector<Observed> observe;

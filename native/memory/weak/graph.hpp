@@ -135,6 +135,7 @@ class Graph {
   };
   const std::vector<Free>& frees() const { return frees_; }
   bool has(View v, std::uint32_t n) const { return sets_.has(v, accesses_[n].at); }
+  const Sets& sets() const { return sets_; }
   std::uint32_t first_reader(std::uint32_t word, std::uint32_t write) {
     return write == 0 ? state(word).readers : accesses_[write].readers;
   }
