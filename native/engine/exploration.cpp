@@ -34,6 +34,8 @@ Explored Exploration::run(const Unit& unit) {
     GraphSearch::Result r{};
     try {
       r = search_.run();
+    } catch (const std::runtime_error& error) {  // what is not explored
+      throw std::invalid_argument(error.what());
     } catch (const std::logic_error& error) {
       if (!unit.tree || e.executions + e.redundant != 0) throw;
       throw std::invalid_argument("the tree: it is none of this scenario's under this plan: " +
