@@ -72,7 +72,8 @@ def test_nearly_every_execution_of_random_programs_is_told() -> None:
 
 def test_every_finding_of_a_scenario_is_told() -> None:
     catalog = native.catalog()
-    names, plans = [], []
+    names: list[tuple[str, str, str]] = []
+    plans: list[bytes] = []
     for name in shipped():
         scenario = load(find(name), catalog)
         for text in scenario.compare:
@@ -81,7 +82,7 @@ def test_every_finding_of_a_scenario_is_told() -> None:
                 names.append((name, text, model))
                 plans.append(native_plan(scenario, strengths, model=model, seed=1, max_findings=0))
     found = [msgspec.json.decode(line, type=Findings) for line in tell(plans, "plan", "40")]
-    for name, f in zip(names, found, strict=True):
-        assert f.told == f.findings, (name, f.first)
+    for subject, f in zip(names, found, strict=True):
+        assert f.told == f.findings, (subject, f.first)
     assert sum(f.findings for f in found) > 200
     assert len({name for (name, *_), f in zip(names, found, strict=True) if f.findings}) > 12
