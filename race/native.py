@@ -177,6 +177,12 @@ class Campaign:
         text = lib.race_campaign_minimise(self._campaign, deviations_json, limit, error, wrong_input)
         return self._checked(text, error, wrong_input)
 
+    def explore(self, request_json: bytes) -> bytes:
+        """One unit of the exhaustive engine, without the GIL. `cancel` ends it after a run, with what is left."""
+        error, wrong_input = ffi.new("char **"), ffi.new("int *")
+        text = lib.race_campaign_explore(self._campaign, request_json, error, wrong_input)
+        return self._checked(text, error, wrong_input)
+
     def progress(self) -> tuple[int, int, int]:
         """How far `minimise` is, from another thread: executions, and the fewest reorderings and switches so far."""
         executions, reorderings, switches = ffi.new("uint64_t *"), ffi.new("unsigned *"), ffi.new("unsigned *")

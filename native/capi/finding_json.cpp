@@ -20,7 +20,8 @@ ordered_json finding_json(const FindingRecord& f, bool with_steps) {
   if (with_steps && !f.trace.empty()) j["trace"] = f.trace;
   if (with_steps && !f.steps.empty()) j["steps"] = steps_json(f.steps);
   if (with_steps && f.steps_left_out != 0) j["steps_left_out"] = f.steps_left_out;
-  j["deviations"] = deviations_json(f.deviations);
+  j["deviations"] = f.untold.empty() ? deviations_json(f.deviations) : ordered_json();
+  if (!f.untold.empty()) j["untold"] = f.untold;
   return j;
 }
 

@@ -6,12 +6,14 @@
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <new>
 #include <nlohmann/json.hpp>
 #include <numeric>
 #include <set>
 #include <stdexcept>
 
+#include "capi/exploration_json.hpp"
 #include "capi/finding_json.hpp"
 #include "capi/litmus_program.hpp"
 #include "capi/native_run.hpp"
@@ -28,6 +30,7 @@ struct race_campaign {
   explicit race_campaign(race::Plan plan) : campaign(std::move(plan)) {}
   race::Campaign campaign;
   race::Progress progress;
+  std::unique_ptr<race::Exploration> exploration;  // once it is asked for
 };
 
 struct race_litmus {
@@ -246,6 +249,14 @@ char* race_campaign_cycle(race_campaign* c, const char* deviations_json, char** 
 char* race_campaign_minimise(race_campaign* c, const char* deviations_json, uint64_t limit, char** error,
                              int* wrong_input) {
   return guarded(error, wrong_input, [&] { return minimised(*c, deviations_json, limit); });
+}
+
+char* race_campaign_explore(race_campaign* c, const char* request_json, char** error, int* wrong_input) {
+  return guarded(error, wrong_input, [&] {
+    const race::Unit unit = race::parse_unit(request_json);
+    if (c->exploration == nullptr) c->exploration = std::make_unique<race::Exploration>(c->campaign);
+    return copy(race::explored_json(c->exploration->run(unit), c->campaign.plan().max_traces).dump());
+  });
 }
 
 void race_campaign_progress(race_campaign* c, uint64_t* executions, unsigned* reorderings, unsigned* switches) {

@@ -66,7 +66,11 @@ char* race_campaign_cycle(race_campaign* campaign, const char* deviations_json, 
 char* race_campaign_minimise(race_campaign* campaign, const char* deviations_json, uint64_t limit, char** error,
                              int* wrong_input);
 
-// How far that is; from another thread.
+// One unit of the exhaustive engine (docs/exploration-in-units.md has both documents). The answer depends on the request alone,
+// whatever was explored before. race_campaign_cancel ends it after a run, with what is left in "tree". Errors as above.
+char* race_campaign_explore(race_campaign* campaign, const char* request_json, char** error, int* wrong_input);
+
+// How far race_campaign_minimise is; from another thread.
 void race_campaign_progress(race_campaign* campaign, uint64_t* executions, unsigned* reorderings, unsigned* switches);
 
 void race_campaign_close(race_campaign* campaign);

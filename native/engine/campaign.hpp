@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/crossings.hpp"
+#include "engine/digest.hpp"
 #include "engine/scenario.hpp"
 
 namespace race {
@@ -37,6 +38,7 @@ struct FindingRecord {
   std::vector<StepRecord> steps;
   std::uint64_t steps_left_out = 0;   // before them, because they are too many
   std::vector<Deviation> deviations;  // the execution
+  std::string untold;                 // why there are none; not empty: they are not known
 };
 
 // What came of telling an execution that was explored on a graph.
@@ -62,7 +64,10 @@ class Campaign {
   // Runs those executions with a trace each and counts what came to the sites, and what moved across them that the strengths of
   // `base` forbid. What they find is not counted. Ends early after cancel().
   Crossings crossings(const BarrierPlan& base, std::uint64_t first, std::uint64_t count);
+  // Runs those executions with a trace each, and adds all that they did.
+  void digest(Digest& to, std::uint64_t first, std::uint64_t count);
   void cancel() { cancelled_.store(true, std::memory_order_relaxed); }
+  bool cancelled() const { return cancelled_.load(std::memory_order_relaxed); }
 
   // The execution that has these deviations; also under other barriers. Throws std::invalid_argument if they cannot be any's.
   Replayed replay(const std::vector<Deviation>& deviations, const BarrierPlan* changed = nullptr);

@@ -24,10 +24,10 @@ GraphExecution::GraphExecution(const weak::Graph& graph, unsigned cpus, const Ou
       Access& to = accesses.emplace_back();
       to.word = from.word;
       to.write = from.write;
+      to.ghost = from.host;
       to.acquire = from.acquire;
       to.release = from.release;
       to.performed = performed(n);
-      to.ghost = from.host;
       to.bit = from.at;
       programs[cpu].push_back(index[n]);
     }

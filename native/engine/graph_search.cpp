@@ -5,15 +5,38 @@
 #include <stdexcept>
 #include <string>
 
+#include "memory/weak/mistakes.hpp"
+
 namespace race {
 
 using weak::cpu_of;
 using weak::Graph;
+using weak::makes;
+using weak::Mistake;
 using weak::number_of;
 using weak::View;
 
 GraphSearch::GraphSearch(weak::Machine& machine, Workload& workload, std::uint64_t step_limit)
     : machine_(machine), workload_(workload), engine_(machine, workload, step_limit), graph_(machine) {}
+
+void GraphSearch::reduce_by(const Reductions& reductions) {
+  reductions_ = reductions;
+  if (!reductions.writes_commute) reductions_.sleep_sets = reductions_.source_sets = false;
+}
+
+Outcome GraphSearch::prepare(std::uint64_t seed) {
+  const Outcome o = engine_.prepare(seed);
+  set_up_ = engine_.is_set_up();
+  return o;
+}
+
+void GraphSearch::take(Tree tree) {
+  tree.check(workload_.cpus());
+  tree_ = std::move(tree);
+  new_from_ = tree_.path.empty() ? 0 : tree_.path.size() - 1;
+  above_.clear();
+  complete_ = false;
+}
 
 GraphSearch::Result GraphSearch::run() {
   if (!set_up_) {
@@ -23,7 +46,8 @@ GraphSearch::Result GraphSearch::run() {
   }
   for (;;) {
     depth_ = begun_ = 0;
-    free_ = stuck_ = cut_ = false;
+    free_ = stuck_ = cut_ = was_asleep_ = false;
+    asleep_wanted_ = weak::initially;
     findings_.clear();
     executions_.clear();
     last_ = {};
@@ -41,28 +65,35 @@ GraphSearch::Result GraphSearch::run() {
   if (r == Result::execution) {
     outcome_ = engine_.finish();
     if (outcome_.failed) add_finding(outcome_);
-    complete_ = !advance();
+    advance();
     return outcome_.failed ? Result::failed : r;
   }
-  complete_ = !advance();
+  if (r == Result::redundant) outcome_ = {};
+  advance();
   return r;
 }
 
 // What became of the run. CPUs that wait at its end may have come too late: then another order is to be tried.
 GraphSearch::Result GraphSearch::judge() {
-  if (!findings_.empty()) outcome_ = findings_.front();
-  if (!findings_.empty() && !go_on_) return cut_ ? Result::cut : Result::failed;
   bool asleep = stuck_ || graph_.anything_pending();
   for (unsigned c = 0; c < workload_.cpus(); ++c) {
     races_of_blocked(c);
     const Graph::Waiting& w = graph_.waiting(c);
     if (!w.waits) continue;
     asleep = asleep || w.slept;
-    if (w.atomic) race_of_atomic(c, w.word, graph_.newest(w.word));
+    if (w.atomic && !graph_.waits_for_own(c)) race_of_atomic(c, w.word, graph_.newest(w.word));
+  }
+  if (asleep && !cut_) return Result::redundant;
+  if (!findings_.empty()) {
+    // What is told does not depend on the order: first what is looked for, and of that what the first CPU found.
+    const auto rank = [this](const Outcome& o) {
+      return std::pair{(machine_.judged >> static_cast<unsigned>(o.fault.oracle) & 1) == 0, o.cpu};
+    };
+    outcome_ = *std::min_element(findings_.begin(), findings_.end(),
+                                 [&](const Outcome& a, const Outcome& b) { return rank(a) < rank(b); });
+    return Result::failed;
   }
   if (cut_) return Result::cut;
-  if (asleep) return Result::redundant;
-  if (!findings_.empty()) return Result::failed;
   for (unsigned c = 0; c < workload_.cpus(); ++c) {
     if (!graph_.waiting(c).waits || machine_.cpu(c).daemon) continue;
     outcome_ = engine_.deadlock(c, graph_.waiting(c).word);
@@ -72,81 +103,82 @@ GraphSearch::Result GraphSearch::judge() {
   return Result::execution;
 }
 
-// To the next branch; false: there is none.
-bool GraphSearch::advance() {
-  begin_with_.clear();
-  for (; !path_.empty(); path_.pop_back()) {
-    Node& n = path_.back();
-    n.explored.push_back(n.chosen);
-    new_from_ = path_.size() - 1;
-    if (!n.others.empty()) {
-      n.chosen.base = n.others.back();
-      n.others.pop_back();
-      return true;
-    }
-    while (!n.to_begin.empty()) {
-      Sequence s = std::move(n.to_begin.back());
-      n.to_begin.pop_back();
-      if (std::find(n.explored.begin(), n.explored.end(), s.front()) != n.explored.end()) continue;
-      n.chosen = s.front();
-      n.open = true;
-      begin_with_.assign(s.begin() + 1, s.end());
-      return true;
-    }
-  }
-  return false;
+void GraphSearch::advance() {
+  complete_ = !tree_.advance();
+  new_from_ = tree_.path.empty() ? 0 : tree_.path.size() - 1;
 }
 
 // ---------------------------------------------------------------- guiding the machine
 
 weak::Id GraphSearch::wanted() const {
-  if (depth_ < path_.size()) return path_[depth_].chosen.id;
-  return begun_ < begin_with_.size() ? begin_with_[begun_].id : weak::initially;
+  if (depth_ < tree_.path.size()) return tree_.path[depth_].chosen.id;
+  return begun_ < tree_.begin_with.size() ? tree_.begin_with[begun_].id : weak::initially;
 }
 
 weak::Guide::Turn GraphSearch::turn(Id id) {
   const Id next = wanted();
-  if (next == id || (next == 0 && !stuck_)) return Turn::now;
+  if (next == id) return Turn::now;
+  if (next == 0 && !stuck_) {
+    const bool not_issued = graph_.issued(cpu_of(id)) < number_of(id);
+    return chance_ && not_issued && below(4) == 0 ? Turn::other : Turn::now;
+  }
   return cpu_of(next) == cpu_of(id) && next > id ? Turn::later : Turn::other;
 }
 
 bool GraphSearch::sleeps(Choice c) const {
-  const std::vector<Choice>& all = asleep_[cpu_of(c.id)];
-  return std::find(all.begin(), all.end(), c) != all.end();
+  if (!reductions_.sleep_sets) return false;
+  const auto was_there = [&](std::size_t depth) {
+    if (makes(Mistake::never_wakes)) return true;
+    if (c.base == weak::initially || cpu_of(c.base) == cpu_of(c.id))
+      return true;  // its own it could read before others
+    return graph_.access(graph_.find(c.base)).at < depth;
+  };
+  const std::vector<Sleeping>& all = asleep_[cpu_of(c.id)];
+  return std::any_of(all.begin(), all.end(), [&](const Sleeping& s) { return s.id == c.id && was_there(s.depth); });
 }
 
 void GraphSearch::fall_asleep(std::size_t depth) {
-  if (depth >= path_.size()) return;
-  for (const Choice& c : path_[depth].explored) asleep_[cpu_of(c.id)].push_back(c);
+  if (depth >= tree_.path.size()) return;
+  for (const Id id : tree_.path[depth].explored) asleep_[cpu_of(id)].push_back({id, depth});
+  if (makes(Mistake::all_sleep))
+    for (const Sequence& s : tree_.path[depth].to_begin) asleep_[cpu_of(s.front().id)].push_back({s.front().id, depth});
 }
 
 std::uint32_t GraphSearch::choose(Id id, const std::vector<Id>& bases) {
-  const bool replayed = depth_ < path_.size();
-  if (replayed && !path_[depth_].open) {
-    const auto at = std::find(bases.begin(), bases.end(), path_[depth_].chosen.base);
-    if (path_[depth_].chosen.id != id || at == bases.end()) throw std::logic_error("an execution cannot be repeated");
+  const bool replayed = depth_ < tree_.path.size();
+  if (replayed && !tree_.path[depth_].open) {
+    const auto at = std::find(bases.begin(), bases.end(), tree_.path[depth_].chosen.base);
+    if (tree_.path[depth_].chosen.id != id || at == bases.end())
+      throw std::logic_error("an execution cannot be repeated");
     return static_cast<std::uint32_t>(at - bases.begin());
   }
   Id preferred = weak::initially;
   bool prefers = true;
   if (replayed)
-    preferred = path_[depth_].chosen.base;
-  else if (begun_ < begin_with_.size() && begin_with_[begun_].id == id)
-    preferred = begin_with_[begun_].base;
+    preferred = tree_.path[depth_].chosen.base;
+  else if (begun_ < tree_.begin_with.size() && tree_.begin_with[begun_].id == id)
+    preferred = tree_.begin_with[begun_].base;
   else
     prefers = false;
   std::uint32_t k = none;
-  for (std::uint32_t i = 0; i < bases.size(); ++i)
-    if (!sleeps({id, bases[i]}) && (k == none || (prefers && bases[i] == preferred))) k = i;
+  std::uint32_t awake = 0;
+  for (std::uint32_t i = 0; i < bases.size(); ++i) {
+    if (sleeps({id, bases[i]})) continue;
+    const bool instead = prefers ? bases[i] == preferred : chance_ && below(++awake) == 0;
+    if (k == none || instead) k = i;
+  }
   was_asleep_ = k == none;
   if (k == none) asleep_wanted_ = id;
   if (k == none) return none;
-  if (!replayed) path_.emplace_back();
-  Node& n = path_[depth_];
+  if (!replayed) tree_.path.emplace_back();
+  Node& n = tree_.path[depth_];
   n.chosen = {id, bases[k]};
   n.open = false;
   for (std::uint32_t i = 0; i < bases.size(); ++i)
     if (i != k && !sleeps({id, bases[i]})) n.others.push_back(bases[i]);
+  if (makes(Mistake::other_dropped) && n.others.size() > 1) n.others.pop_back();
+  if (chance_)
+    for (std::size_t i = n.others.size(); i > 1; --i) std::swap(n.others[i - 1], n.others[below(i)]);
   return k;
 }
 
@@ -158,7 +190,7 @@ bool GraphSearch::next(unsigned& cpu) {
       if (!free_) graph_.wake_all();
       free_ = true;
       if (graph_.anything_pending() && graph_.perform_any()) continue;
-      if (machine_.runnable() == 0) {
+      if (machine_.runnable() == 0 && !graph_.wake_relaxed()) {
         graph_.may_split(true);
         const bool split = graph_.perform_any();
         if (!split)
@@ -172,13 +204,16 @@ bool GraphSearch::next(unsigned& cpu) {
         if (split) continue;
         return false;
       }
-      cpu = static_cast<unsigned>(std::countr_zero(machine_.runnable()));
+      std::uint32_t mask = machine_.runnable();
+      if (chance_)
+        for (auto k = below(static_cast<std::size_t>(std::popcount(mask))); k != 0; --k) mask &= mask - 1;
+      cpu = static_cast<unsigned>(std::countr_zero(mask));
       return true;
     }
     was_asleep_ = false;
     if (graph_.is_pending(want)) {
       if (graph_.perform_id(want)) continue;
-      if (depth_ >= path_.size() && graph_.perform_own_before(want)) continue;
+      if (depth_ >= tree_.path.size() && graph_.perform_own_before(want)) continue;
     } else {
       cpu = cpu_of(want);
       graph_.wake(cpu);
@@ -188,23 +223,25 @@ bool GraphSearch::next(unsigned& cpu) {
         return true;
       }
     }
-    if (depth_ >= path_.size()) {  // it sleeps, or waits for what does: whatever else can go on from here
-      begun_ = begin_with_.size();
+    const bool asleep = was_asleep_ || asleep_wanted_ == want;
+    if (depth_ >= tree_.path.size()) {  // it sleeps, or waits for what does: whatever else can go on from here
+      if (!asleep) throw std::logic_error("executions cannot be begun as they should");
+      begun_ = tree_.begin_with.size();
       continue;
     }
-    if (!path_[depth_].open || !(was_asleep_ || asleep_wanted_ == want))
-      throw std::logic_error("an execution cannot be repeated");
+    if (!tree_.path[depth_].open || !asleep) throw std::logic_error("an execution cannot be repeated");
     stuck_ = true;  // what is wanted sleeps, or waits for something that does
     return false;
   }
 }
 
-bool GraphSearch::failed(const Outcome& found) {
-  if (found.fault.oracle == Oracle::livelock)  // a load that stays stale for ever can make a loop endless
+void GraphSearch::failed(const Outcome& found) {
+  if (found.fault.oracle == Oracle::livelock) {  // a load that stays stale for ever can make a loop endless
     cut_ = true;
-  else
-    add_finding(found);
-  return go_on_ && !cut_;
+    return;
+  }
+  race_with_free(found);
+  add_finding(found);
 }
 
 void GraphSearch::add_finding(const Outcome& found) {
@@ -216,11 +253,15 @@ void GraphSearch::add_finding(const Outcome& found) {
 void GraphSearch::performed(std::uint32_t access) {
   const Id id = graph_.id(access);
   graph_.may_split(false);
-  if (depth_ >= new_from_) races(access);
-  if (depth_ >= path_.size() || path_[depth_].chosen.id != id) throw std::logic_error("an access without a choice");
-  if (begun_ < begin_with_.size() && begin_with_[begun_].id == id) ++begun_;
-  std::vector<Choice>& sleeping = asleep_[cpu_of(id)];
-  if (!sleeping.empty()) std::erase_if(sleeping, [id](const Choice& c) { return c.id == id; });
+  if (depth_ >= new_from_) {
+    races(access);
+    if (!reductions_.writes_commute) orders_of_writes(access);
+  }
+  if (depth_ >= tree_.path.size() || tree_.path[depth_].chosen.id != id)
+    throw std::logic_error("an access without a choice");
+  if (begun_ < tree_.begin_with.size() && tree_.begin_with[begun_].id == id) ++begun_;
+  std::vector<Sleeping>& sleeping = asleep_[cpu_of(id)];
+  if (!sleeping.empty()) std::erase_if(sleeping, [id](const Sleeping& s) { return s.id == id; });
   fall_asleep(++depth_);
 }
 
@@ -229,22 +270,34 @@ void GraphSearch::performed(std::uint32_t access) {
 void GraphSearch::races(std::uint32_t n) {
   const Graph::Access a = graph_.access(n);
   if (!a.write) {
-    if (a.pair != 0 && graph_.waiting(a.cpu).id == a.id) race_of_atomic(a.cpu, a.word, graph_.newest(a.word));
+    if (a.conditional) race_of_atomic(a.cpu, a.word, graph_.newest(a.word));
     return;
   }
   const Id first = a.pair != 0 ? graph_.id(a.pair) : a.id;
-  for (std::uint32_t r = graph_.first_reader(a.word, a.base); r != 0; r = graph_.access(r).next_reader)
+  for (std::uint32_t r = graph_.first_reader(a.word, a.base); r != 0 && !makes(Mistake::no_race_with_load);
+       r = graph_.access(r).next_reader)
     if (graph_.access(r).cpu != a.cpu && !graph_.has(a.own, r)) before(r, {first, graph_.id(a.base)}, a.own, n);
-  const bool conditional = a.pair != 0 && graph_.waiting(a.cpu).id == first;
   if (a.host)
     for (const Graph::Free& f : graph_.frees())
       if (f.write == n) races_of_free(f);
-  if (conditional) return;
+  if (a.conditional) return;  // looked at when its load was performed
   for (std::uint32_t w = a.base; w != 0 && !graph_.has(a.own, w); w = graph_.access(w).base)
     if (!load_comes_before(w, a.own)) {
       before(w, {first, graph_.id(graph_.access(w).base)}, a.own, n);
       if (!load_was_forwarded(w)) return;
     }
+}
+
+// As if it made a difference in which order plain stores write different words.
+void GraphSearch::orders_of_writes(std::uint32_t n) {
+  const Graph::Access a = graph_.access(n);
+  if (!a.write || a.pair != 0) return;
+  for (std::size_t t = 0; t < a.at; ++t) {
+    const std::uint32_t w = graph_.order()[t];
+    const Graph::Access& other = graph_.access(w);
+    if (other.write && other.pair == 0 && other.word != a.word && !graph_.has(a.own, w))
+      before(w, {a.id, graph_.id(a.base)}, a.own, n);
+  }
 }
 
 // An access to what is freed here could come after that, unless it comes before it, or a later step of its CPU does: then it was
@@ -269,20 +322,39 @@ void GraphSearch::races_of_free(const Graph::Free& f) {
       before(n, {graph_.id(free.pair), graph_.id(graph_.access(free.pair).base)}, free.past, f.write);
 }
 
+// An access that met freed memory could have come before that was freed. It was not performed, so it is in no race of a write.
+void GraphSearch::race_with_free(const Outcome& found) {
+  const std::uint32_t word = graph_.word(found.fault.where);
+  for (const Graph::Free& f : graph_.frees()) {
+    if (found.fault.oracle != Oracle::oops || word - f.first >= f.words) continue;
+    View own = graph_.all_before(found.cpu);
+    if (graph_.has(own, f.write) && machine_.model() == weak::Model::armv8 && found.fault.what[0] == 'l')
+      own = graph_.issue_order(found.cpu);
+    if (graph_.access(f.write).cpu == found.cpu || graph_.has(own, f.write)) continue;
+    std::uint32_t base = graph_.newest(word);
+    while (base != 0 && graph_.access(base).at > graph_.access(f.write).at) base = graph_.access(base).base;
+    if (const Graph::Accept* needs = graph_.attempt_needs(found.cpu); needs && !(*needs)(graph_.value(word, base)))
+      continue;
+    before(f.write, {graph_.attempt(found.cpu), graph_.id(base)}, own, 0, own);
+  }
+}
+
 // Of an atomic, whose store nothing can come before then but with the write that it read.
 bool GraphSearch::load_comes_before(std::uint32_t write, View own) const {
   const std::uint32_t load = graph_.access(write).pair;
-  return load != 0 && graph_.has(own, load);
+  return load != 0 && (graph_.has(own, load) || makes(Mistake::atomic_needs_load));
 }
 
 // Of an atomic, before the store that it read: then something can come between the two, and before that store.
 bool GraphSearch::load_was_forwarded(std::uint32_t write) const {
   const Graph::Access& w = graph_.access(write);
+  if (makes(Mistake::forwarded_ignored)) return false;
   return w.pair != 0 && w.base != 0 && graph_.access(w.base).at > graph_.access(w.pair).at;
 }
 
 // An atomic that needs a certain value could have come before the write that took the last one away.
 void GraphSearch::race_of_atomic(unsigned cpu, std::uint32_t word, std::uint32_t newest) {
+  if (makes(Mistake::condition_forgotten)) return;
   const Graph::Waiting& waiting = graph_.waiting(cpu);
   for (std::uint32_t w = newest; w != 0 && !graph_.has(waiting.own, w); w = graph_.access(w).base) {
     const std::uint32_t base = graph_.access(w).base;
@@ -294,20 +366,26 @@ void GraphSearch::race_of_atomic(unsigned cpu, std::uint32_t word, std::uint32_t
 
 // What could not be performed because another CPU's atomic had read the newest write could have come before that.
 void GraphSearch::races_of_blocked(unsigned cpu) {
-  const auto race = [&](Id id, std::uint32_t word, View own) {
+  const auto race = [&](Id id, std::uint32_t word, View own, const Graph::Accept* accept) {
     const std::uint32_t load = graph_.reservation(word, cpu);
+    if (load != 0 && accept != nullptr && !(*accept)(graph_.value(word, graph_.access(load).base))) return;
     if (load != 0 && !graph_.has(own, load)) before(load, {id, graph_.id(graph_.access(load).base)}, own, 0);
   };
   const Graph::Waiting& w = graph_.waiting(cpu);
-  if (w.waits && w.atomic) race(w.id, w.word, w.own);
+  if (w.waits && w.atomic && !graph_.waits_for_own(cpu)) race(w.id, w.word, w.own, graph_.accept(cpu));
   for (const std::uint32_t n : graph_.pending(cpu)) {
     const Graph::Access& a = graph_.access(n);
-    if (graph_.waits_for_others(n)) race(a.id, a.word, graph_.own_order(a.write ? a : graph_.access(a.pair)));
+    if (graph_.waits_for_others(n)) race(a.id, a.word, graph_.own_order(a.write ? a : graph_.access(a.pair)), nullptr);
   }
 }
 
 // Notes that executions may begin, in the place of this access, with `first` and what comes before that.
 void GraphSearch::before(std::uint32_t access, Choice first, View own, std::uint32_t writer) {
+  const Graph::Access& f = graph_.access(graph_.find(first.id));
+  before(access, first, own, writer, f.write ? own : f.floor);
+}
+
+void GraphSearch::before(std::uint32_t access, Choice first, View own, std::uint32_t writer, View first_own) {
   const Graph::Access& e = graph_.access(access);
   const std::uint32_t from = e.write && e.pair != 0 ? graph_.access(e.pair).at : e.at;
   // The load of an atomic may have been performed long before its store: then only that is to come first.
@@ -317,7 +395,9 @@ void GraphSearch::before(std::uint32_t access, Choice first, View own, std::uint
   // those that come before a write of their CPU: the others are placed by what they read.
   const std::vector<std::uint32_t>& order = graph_.order();
   View need = own;
-  if (first.base != weak::initially)  // a load may have read this one before it was performed
+  if (makes(Mistake::need_dropped)) need = 0;
+  if (first.base != weak::initially &&
+      !makes(Mistake::base_need_dropped))  // a load may have read this one before it was performed
     if (const Graph::Access& base = graph_.access(graph_.find(first.base)); base.at > from) {
       if (graph_.has(base.past, graph_.order()[from])) return;  // and comes after this access itself
       need = graph_.join(need, base.past);
@@ -342,7 +422,7 @@ void GraphSearch::before(std::uint32_t access, Choice first, View own, std::uint
       if (!forced_[t] && (!needed(order[t]) || (!a.write && number_of(a.id) > last[a.cpu]))) continue;
       sequence.push_back({a.id, graph_.id(a.base)});
       sequence_.push_back(order[t]);
-      if (a.write) continue;
+      if (a.write || makes(Mistake::loads_reordered)) continue;
       for (std::uint32_t o = graph_.own_older(order[t]); o != 0; o = graph_.own_older(o)) {
         const Graph::Access& before = graph_.access(o);
         if (before.write) break;
@@ -355,22 +435,38 @@ void GraphSearch::before(std::uint32_t access, Choice first, View own, std::uint
     }
   }
   sequence.push_back(first);
-  const Graph::Access& f = graph_.access(graph_.find(first.id));
-  const View first_own = f.write ? own : f.floor;
   // Can it begin with this one? Then what it leads to is among what this one leads to.
-  const auto begins = [&](const Choice& c) {
-    const auto at = std::find(sequence.begin(), sequence.end(), c);
-    if (at == sequence.end()) return false;
+  const auto begins = [&](Id id) {
+    const auto at = std::find_if(sequence.begin(), sequence.end(), [id](const Choice& c) { return c.id == id; });
+    if (at == sequence.end() || (!reductions_.source_sets && at != sequence.begin())) return false;
     const auto k = static_cast<std::size_t>(at - sequence.begin());
     const View past = k < sequence_.size() ? graph_.access(sequence_[k]).past : first_own;
     return std::none_of(sequence_.begin(), sequence_.begin() + static_cast<std::ptrdiff_t>(k),
                         [&](std::uint32_t n) { return graph_.has(past, n); });
   };
-  Node& node = path_[from];
+  note(from, sequence, begins);
+}
+
+// Executions may begin so at a node of the path.
+void GraphSearch::note(std::size_t depth, const Sequence& sequence, const std::function<bool(Id)>& begins) {
+  Node& node = tree_.path[depth];
   if (std::any_of(node.explored.begin(), node.explored.end(), begins)) return;
-  if (std::any_of(node.to_begin.begin(), node.to_begin.end(), [&](const Sequence& s) { return begins(s.front()); }))
+  if (depth >= tree_.root) {
+    std::vector<Sequence>& known = node.to_begin;
+    if (std::any_of(known.begin(), known.end(), [&](const Sequence& s) { return begins(s.front().id); })) return;
+    if (makes(Mistake::begin_dropped) && !known.empty()) return;
+    known.push_back(sequence);
+    if (chance_) std::swap(known.back(), known[below(known.size())]);
     return;
-  node.to_begin.push_back(std::move(sequence));
+  }
+  // Whatever covers a branch that this one covers, covers this one.
+  const auto covered = [&](const Tree::Above& a) {
+    return a.depth == depth && std::all_of(a.begins.begin(), a.begins.end(), begins);
+  };
+  if (std::any_of(above_.begin(), above_.end(), covered)) return;
+  above_.push_back({depth, sequence, {}});
+  for (const Choice& c : sequence)
+    if (begins(c.id)) above_.back().begins.push_back(c.id);
 }
 
 }  // namespace race

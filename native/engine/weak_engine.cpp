@@ -165,8 +165,11 @@ Outcome WeakEngine::explore(weak::Graph& graph, weak::Guide& guide, GraphSchedul
   unsigned cpu = 0;
   while (schedule.next(cpu)) {
     if (resume(cpu)) continue;
-    if (!schedule.failed(outcome())) break;
-    machine_.stop(cpu);
+    const Outcome o = outcome();
+    if (!o.failed) return o;
+    // For the others that CPU is as one that is slow: they go on, so that what they do is explored too.
+    schedule.failed(o);
+    machine_.finish_cpu();
   }
   return outcome();
 }

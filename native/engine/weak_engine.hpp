@@ -46,8 +46,8 @@ struct Outcome {
 class GraphSchedule {
  public:
   virtual ~GraphSchedule() = default;
-  virtual bool next(unsigned& cpu) = 0;          // false: the execution ends
-  virtual bool failed(const Outcome& found) = 0;  // true: the other CPUs go on
+  virtual bool next(unsigned& cpu) = 0;  // false: the execution ends
+  virtual void failed(const Outcome& found) = 0;  // this CPU ends here
 };
 
 class WeakEngine {

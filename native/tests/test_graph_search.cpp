@@ -2,10 +2,10 @@
 // the search over states (tests/test_litmus_search.py).
 #include <doctest/doctest.h>
 
+#include "bench/freeobj_corruption.hpp"
 #include "bench/seed_program.hpp"
 #include "engine/graph_search.hpp"
 #include "engine/scenario.hpp"
-#include "zsmalloc/geometry.hpp"
 
 using namespace race;
 
@@ -38,33 +38,6 @@ Explored explore(const SeedProgram::Options& options) {
   SeedProgram program(options);
   weak::Machine machine(weak::Model::armv8, 1u << 14);
   return explore(machine, program);
-}
-
-// scenarios/freeobj-corruption.toml with small pages.
-Plan freeobj_corruption() {
-  Plan p;
-  p.page_size = 256;
-  p.frames = 24;
-  p.oracles = ~0u;
-  p.slots = {"a", "b", "c", "d"};
-  std::uint32_t size = 0;
-  const zsmalloc::Geometry geometry(p.page_size);
-  for (const auto& c : geometry.classes())
-    if (size == 0 && c.pages == 2 && c.objects == 3) size = c.max_request;
-  REQUIRE(size != 0);
-  const auto step = [size](Op op, std::uint32_t slot) {
-    Step s;
-    s.op = op;
-    s.slot = slot;
-    s.size = size;
-    s.page = 1;
-    return s;
-  };
-  p.setup = {step(Op::allocate, 0), step(Op::write, 0), step(Op::allocate, 1),
-             step(Op::allocate, 2), step(Op::free, 1),  step(Op::free, 2)};
-  p.threads = {{"migrator", {step(Op::migrate, 0)}}, {"allocator", {step(Op::allocate, 3)}}};
-  p.barriers = BarrierPlan::arm64();
-  return p;
 }
 
 // Every site whose name contains `weakened` has no ordering.
@@ -116,13 +89,13 @@ TEST_CASE("every execution: attempts that fail are executions of their own") {
 TEST_CASE("every execution of the allocator: the class lock's release and acquire are what is needed") {
   for (const char* harmless : {"", "zs_page_migrate.zspage.", "pin"}) {
     CAPTURE(harmless);
-    const Explored e = explore(freeobj_corruption(), harmless);
+    const Explored e = explore(freeobj_corruption(256, true), harmless);
     CHECK(e.complete);
     CHECK(e.executions > 1);
   }
   for (const char* needed : {"zs_page_migrate.class.unlock", "zs_malloc.class.lock", "."}) {
     CAPTURE(needed);
-    const Explored e = explore(freeobj_corruption(), needed);
+    const Explored e = explore(freeobj_corruption(256, true), needed);
     CHECK(e.found.failed);
     CHECK(e.found.fault.oracle == Oracle::garbage_freeobj);
   }

@@ -17,7 +17,8 @@ void Graph::begin(Guide* guide, unsigned cpus, std::uint32_t width) {
   cpus_.resize(cpus);
   for (State& s : cpus_) {
     s.load_floor = s.newest_load = s.control = s.release = s.all = s.host = 0;
-    s.issued = s.epoch = s.newest_performed = s.held_releases = s.top = 0;
+    s.issued = s.epoch = s.newest_performed = s.held_releases = s.top = s.turns = s.attempt = 0;
+    s.relaxed = false;
     s.epochs.assign(1, 0);
     s.accesses.assign(1, 0);
     s.pending.clear();
@@ -32,17 +33,20 @@ void Graph::begin(Guide* guide, unsigned cpus, std::uint32_t width) {
 
 void Machine::graph_isb() { graph_->isb(); }
 void Machine::graph_branch(Time view) { graph_->branch(view); }
+void Machine::graph_needs(Time view) { graph_->needs(view); }
 Time Machine::graph_join(Time a, Time b) { return graph_->join(a, b); }
 
 Loaded Machine::await(std::uint64_t address, Time address_view, Order order,
                       const std::function<bool(std::uint64_t)>& accept) {
   step<true>();
+  graph_->attempts(accept);
   return graph_->await(checked(address, "load"), address_view, order, accept);
 }
 
 Loaded Machine::atomic_if(std::uint64_t address, Time address_view, Order order, const Atomic& a,
                           const std::function<bool(std::uint64_t)>& accept, bool waits) {
   step<true>();
+  graph_->attempts(accept);
   return graph_->atomic_if(checked(address, "atomic"), address_view, order, a, accept, waits, true);
 }
 
@@ -226,8 +230,9 @@ bool Graph::wait_and_perform(std::uint32_t r, const Accept& accept, bool waits, 
   const std::uint32_t word = accesses_[r].word, w = accesses_[r].pair;
   const View address = accesses_[r].address;
   accesses_[r].by_cpu = accesses_[w].by_cpu = true;
-  const View floor = accesses_[r].floor;
-  if (plain_if_not && armv8()) accesses_[r].floor = sets_.join(s.load_floor, address);
+  accesses_[r].conditional = accesses_[w].conditional = true;
+  const View floor = accesses_[r].floor;  // if it writes
+  const View floor_if_not = plain_if_not && armv8() ? sets_.join(s.load_floor, address) : floor;
   std::vector<std::uint32_t> bases;
   std::uint32_t base = 0;
   s.accept = &accept;
@@ -245,7 +250,9 @@ bool Graph::wait_and_perform(std::uint32_t r, const Accept& accept, bool waits, 
         if (accept(value(word, b)) && !reserved(word, cpu)) bases.push_back(b);
         if (!waits) {
           std::vector<std::uint32_t> all;
+          accesses_[r].floor = floor_if_not;
           readable(accesses_[r], all);
+          accesses_[r].floor = floor;
           for (const std::uint32_t v : all)
             if (!accept(value(word, v))) bases.push_back(v);
         }
@@ -260,13 +267,14 @@ bool Graph::wait_and_perform(std::uint32_t r, const Accept& accept, bool waits, 
   s.waiting.waits = false;
   const bool writes = accept(value(word, base));
   s.waiting.own = own_order(accesses_[w]);
-  if (writes) accesses_[r].floor = floor;
-  if (!writes && plain_if_not) accesses_[r].acquire = false;
   if (!writes) {
+    accesses_[r].floor = floor_if_not;
+    if (plain_if_not) accesses_[r].acquire = false;
     accesses_[w].performed = true;  // there is none
     s.held_releases -= accesses_[w].release ? 1 : 0;
   }
   perform_load(r, base);
+  needs(accesses_[r].past);
   if (!writes) return false;
   accesses_[w].by_cpu = false;
   issue(w);
@@ -301,6 +309,7 @@ Loaded Graph::await(std::uint32_t word, View address, Order order, const Accept&
   }
   s.waiting.waits = false;
   perform_load(n, base);
+  needs(accesses_[n].past);
   return result(n);
 }
 
@@ -324,6 +333,11 @@ void Graph::fence(Fence f) {
 void Graph::isb() {
   State& s = current();
   if (armv8()) s.load_floor = sets_.join(s.load_floor, s.control);
+}
+
+void Graph::needs(View v) {
+  State& s = current();
+  s.host = sets_.join(s.host, v);
 }
 
 void Graph::branch(View v) {
@@ -374,6 +388,19 @@ bool Graph::gives_back(std::uint32_t lock) {
     if (std::find(s.locks.begin(), s.locks.end(), lock) != s.locks.end())
       throw std::runtime_error("the exhaustive engine does not follow a lock that one CPU takes and another gives back");
   return false;
+}
+
+void Graph::relax() {
+  State& s = current();
+  if (++s.turns > most_turns)
+    m_.fail({Oracle::livelock, "it tries again more often than the exhaustive engine follows", 0, -1, most_turns, 0,
+             ValueKind::number});
+  s.relaxed = true;
+  m_.reason = Leave::blocked;
+  m_.runnable_ &= ~m_.cpu_bit_;
+  m_.blocked_ |= m_.cpu_bit_;
+  m_.leave(m_, m_.scheduler);
+  s.relaxed = false;
 }
 
 std::uint32_t Graph::allocate(Region r) {

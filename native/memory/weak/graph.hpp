@@ -48,6 +48,7 @@ class Graph {
     bool write = false;  // a store, or the store of an atomic
     bool acquire = false, release = false;
     bool no_return = false;
+    bool conditional = false;  // of an atomic that needs a certain value
     bool performed = false;
     bool by_cpu = false;  // its CPU waits for it, and performs it itself
     bool host = false;    // a step of the host, or a look of an oracle: nothing that the program does is ordered by it
@@ -87,6 +88,7 @@ class Graph {
   void fence(Fence f);
   void isb();
   void branch(View v);
+  void needs(View v);  // the CPU cannot go on without a value: what it issues later is issued later
   View join(View a, View b) { return sets_.join(a, b); }
   // What an oracle looks at: a load that comes after what its CPU has waited for, and before its later stores.
   std::uint64_t peek(std::uint32_t word);
@@ -96,6 +98,9 @@ class Graph {
   void host_step(std::uint32_t word, std::uint32_t freed = 0);
   void took(std::uint32_t lock) { current().locks.push_back(lock); }
   bool gives_back(std::uint32_t lock);  // false: this CPU does not hold it
+  // Lets others go first. A loop that waits so, and not in an await, has no end: it is not followed beyond this many turns.
+  static constexpr std::uint32_t most_turns = 4;
+  void relax();
   // Each CPU has memory of its own, so that no address depends on which came first.
   std::uint32_t allocate(Region r);
 
@@ -115,8 +120,16 @@ class Graph {
   const std::vector<std::uint32_t>& pending(unsigned cpu) const { return cpus_[cpu].pending; }
   bool waits_for_others(std::uint32_t n);  // a pending write or atomic that only other CPUs keep from being performed
   View own_order(const Access& w);
+  // What a CPU has had to wait for before it issues its next access, if that is a plain load; and what any may wait for.
+  View issue_order(unsigned cpu) {
+    const State& s = cpus_[cpu];
+    return sets_.join(s.load_floor, sets_.join(s.control, s.host));
+  }
+  View all_before(unsigned cpu) { return sets_.join(cpus_[cpu].all, issue_order(cpu)); }
+  std::uint32_t word(std::uint64_t address) const { return Machine::index(address); }
   std::uint32_t issued(unsigned cpu) const { return cpus_[cpu].issued; }
   void wake_all();
+  bool wake_relaxed();  // false: there is none
   void wake(unsigned cpu);
 
   std::uint32_t find(Id id) const { return index_of(id); }
@@ -144,7 +157,21 @@ class Graph {
     bool splits = false;  // it could be performed, but not its store
   };
   const Waiting& waiting(unsigned cpu) const { return cpus_[cpu].waiting; }
+  // For an older access of its own to the word; when that is performed is not the question of others.
+  bool waits_for_own(unsigned cpu) const { return own_before(accesses_[index_of(cpus_[cpu].waiting.id)]) != 0; }
   const Accept* accept(unsigned cpu) const { return cpus_[cpu].accept; }
+  // The access that a CPU has not issued, or waits for, and what it needs; null: no certain value.
+  void attempts(const Accept& accept) {
+    current().attempt = current().issued + 1;
+    current().accept = &accept;
+  }
+  Id attempt(unsigned cpu) const {
+    return waiting(cpu).waits ? waiting(cpu).id : make_id(cpu, cpus_[cpu].issued + 1);
+  }
+  const Accept* attempt_needs(unsigned cpu) const {
+    const State& s = cpus_[cpu];
+    return s.waiting.waits || s.attempt == s.issued + 1 ? s.accept : nullptr;
+  }
   // The access of its CPU to the word before it; 0: there is none.
   std::uint32_t own_older(std::uint32_t n) const {
     const unsigned cpu = accesses_[n].cpu;
@@ -163,9 +190,11 @@ class Graph {
   };
   struct State {
     View load_floor = 0, newest_load = 0, control = 0, release = 0, all = 0;
-    View host = 0;  // what later stores and steps of the host come after besides
+    View host = 0;  // what later stores and steps of the host come after besides: the CPU had to wait for it
     std::uint32_t issued = 0, epoch = 0, newest_performed = 0;
     std::uint32_t held_releases = 0;
+    std::uint32_t turns = 0;              // of loops that wait by trying again
+    bool relaxed = false;
     std::uint32_t top = 0;                // of its memory; 0: it has allocated nothing
     std::vector<View> epochs;             // the stores before each dmb ishst
     std::vector<std::uint32_t> accesses;  // by number
@@ -173,6 +202,7 @@ class Graph {
     std::vector<std::uint32_t> locks;     // that it holds
     Waiting waiting;
     const Accept* accept = nullptr;
+    std::uint32_t attempt = 0;  // number of the access that it is of
   };
 
   WordState& state(std::uint32_t word) {

@@ -130,6 +130,7 @@ void Machine::wait_for(std::uint64_t address) {
 }
 
 void Machine::relax() {
+  if (graph_ != nullptr) return graph_->relax();
   if (search_) return;
   while (!others_runnable() && pending_count_ != 0) flush();
   const std::uint32_t others = runnable_ & ~cpu_bit_;

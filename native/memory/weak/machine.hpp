@@ -125,10 +125,6 @@ class Machine {
       trace_entry();
   }
   void outside() { inside_ = false; }  // the CPU has left; the scheduler runs
-  void stop(unsigned cpu) {  // after a fault: it never runs again
-    runnable_ &= ~(1u << cpu);
-    blocked_ &= ~(1u << cpu);
-  }
   void finish_cpu() {
     runnable_ &= ~cpu_bit_;
     reason = Leave::finished;
@@ -360,6 +356,7 @@ class Machine {
   void graph_branch(Time view);
   Time graph_join(Time a, Time b);
   Loaded graph_tracked(Loaded x);
+  void graph_needs(Time view);
 
   // searching (search.cpp)
   template <class F>

@@ -110,13 +110,12 @@ class Explored final : public Workload {
   Scenario scenario_;
 };
 
-nlohmann::ordered_json tell_findings(const Plan& plan, std::uint64_t runs, bool go_on) {
+nlohmann::ordered_json tell_findings(const Plan& plan, std::uint64_t runs) {
   Campaign campaign(plan);
   weak::Machine machine(plan.model, Scenario::words_needed(plan));
   machine.judged = plan.oracles;
   Explored explored(plan, machine);
   GraphSearch search(machine, explored, step_limit);
-  search.go_on_after_findings(go_on);
   std::uint64_t findings = 0, told = 0;
   std::string first, error;
   std::map<std::string, std::uint64_t> oracles;
@@ -160,7 +159,7 @@ int main(int count, char** arguments) {
   if (count > 1 && std::string_view(arguments[1]) == "plan") {
     const std::uint64_t runs = count > 2 ? std::stoull(arguments[2]) : 1000;
     for (std::string line; std::getline(std::cin, line);)
-      std::printf("%s\n", tell_findings(parse_plan(line), runs, count > 3).dump().c_str());
+      std::printf("%s\n", tell_findings(parse_plan(line), runs).dump().c_str());
     return 0;
   }
   for (std::string line; std::getline(std::cin, line);) {
