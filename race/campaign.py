@@ -40,6 +40,7 @@ class State:
     rate: float  # executions a second
     counts: dict[str, int]
     left: float | None  # seconds, if there is a way to tell
+    about: int | None = None  # executions that are left, an estimate
 
 
 class Flag(Protocol):
@@ -57,6 +58,9 @@ class Workers(Protocol):
 
     def kill(self) -> None:
         """Ends workers that did not."""
+
+    def renew(self) -> None:
+        """Ends them all, whatever they do, and has others in their place."""
 
     def epitaph(self) -> str:
         """Why the executor broke."""

@@ -109,7 +109,7 @@ def _shrunk(arm: str, found: Finding, file: str | None, catalog: Catalog, stop: 
     if stop.is_set():
         return recorded(arm, found, "interrupted before it was shrunk")
     if not found.token:
-        return recorded(arm, found, "the result has no replay token of it")
+        return recorded(arm, found, found.untold or "the result has no replay token of it")
     if file is not None and not Path(file).is_file():
         return recorded(arm, found, f"there is no scenario file {file}")
     try:

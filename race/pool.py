@@ -27,15 +27,20 @@ class LocalPool(Executor):
     def __init__(self, jobs: int) -> None:
         self.executor: Executor = self
         self.jobs = jobs
-        # spawn, not fork: a forked child of a process with threads can hang, and it would share the engine's state.
-        context = multiprocessing.get_context("spawn")
         # Where this process is ended at once, Python's resource tracker cleans up, and need not say so.
         if TIDY_IN_SILENCE not in sys.warnoptions:
             sys.warnoptions.append(TIDY_IN_SILENCE)  # it inherits them
+        self._open()
+
+    def _open(self) -> None:
+        # spawn, not fork: a forked child of a process with threads can hang, and it would share the engine's state.
+        context = multiprocessing.get_context("spawn")
         try:
             theirs, self._ours = context.Pipe(duplex=False)
             self._theirs = theirs
-            self._pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=worker.start, initargs=(theirs,))
+            self._pool = ProcessPoolExecutor(
+                self.jobs, mp_context=context, initializer=worker.start, initargs=(theirs,)
+            )
         except OSError as error:
             raise self._cannot_start(error) from None
         self._processes: dict[int, BaseProcess] = {}
@@ -76,6 +81,11 @@ class LocalPool(Executor):
         """For workers that do not come back from native code."""
         for process in self._processes.values():
             process.kill()
+
+    def renew(self) -> None:
+        self.kill()
+        self.shutdown()
+        self._open()
 
     def _cannot_start(self, error: OSError) -> RunError:
         workers = "a worker" if self.jobs == 1 else f"{self.jobs} workers"

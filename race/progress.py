@@ -104,6 +104,12 @@ class Lines:
                 self._console.print(line, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
 
+def _left(state: State) -> str:
+    parts = [f"about {state.about:,} executions"] if state.about is not None else []
+    parts += [f"{state.left:.0f} s"] if state.left is not None else []
+    return f"{', '.join(parts)} left" if parts else ""
+
+
 def describe(state: State) -> dict[str, str]:
     """Executions, rate, time left, and findings by oracle, the most frequent first."""
     of = f" of {state.requested:,}" if state.requested is not None else ""
@@ -111,6 +117,6 @@ def describe(state: State) -> dict[str, str]:
     return {
         "executions": f"{state.executions:,}{of} executions",
         "rate": f"{state.rate:,.0f}/s",
-        "left": f"{state.left:.0f} s left" if state.left is not None else "",
+        "left": _left(state),
         "findings": ", ".join(f"{name} {n:,}" for name, n in counts) or "nothing found",
     }

@@ -27,6 +27,9 @@ AnyDocument = TypeVar("AnyDocument", bound=msgspec.Struct)
 
 # unjudged: there was no expectation to hold or fail
 Status = Literal["held", "failed", "unjudged", "inconclusive", "incomplete"]
+ProofVerdict = Literal["proved", "refuted", "not finished"]
+# finding: it was asked for no more than that; steps: runs were cut; error: of the run, or of a worker
+ProofBound = Literal["", "finding", "time", "executions", "interruption", "steps", "error"]
 
 
 class Step(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -74,6 +77,7 @@ class Finding(msgspec.Struct, kw_only=True, omit_defaults=True):
     steps: list[Step] = []  # the same for programs, with what else was reordered unless that is too much
     steps_left_out: Count = 0  # earlier ones, because they are too many
     token: str = ""  # `race replay TOKEN` runs this execution again
+    untold: str = ""  # why there is no token
 
 
 class Interval(msgspec.Struct, kw_only=True):
@@ -95,6 +99,17 @@ class Expectation(msgspec.Struct, kw_only=True):
     why: str = ""
 
 
+class Proof(msgspec.Struct, kw_only=True):
+    """Engine exhaustive: what exploring the executions of a plan came to."""
+
+    verdict: ProofVerdict
+    complete: bool  # every execution was explored, each to its end
+    redundant: Count = 0  # runs besides, which could only be completed as executions that were explored
+    cut: Count = 0  # runs that did not come to their end, so that nothing is proved
+    bound: ProofBound = ""  # what ended it before everything was explored
+    left: Count | None = None  # executions that are still to explore, an estimate; None: not known
+
+
 class Arm(msgspec.Struct, kw_only=True):
     """One barrier plan of a campaign."""
 
@@ -104,13 +119,14 @@ class Arm(msgspec.Struct, kw_only=True):
     executions: Count
     requested: Count | None = None
     counts: dict[str, Count] = {}  # findings by oracle, all of them
-    total: Interval
+    total: Interval | None = None  # the rate of findings; engine exhaustive: there is none
     rates: dict[str, Interval] = {}
     first: Count | None = None  # number of the first execution with a finding
     findings: list[Finding] = []  # the first ones, by number
     accesses: Count = 0  # simulated accesses, all executions
     cut_short: Count = 0  # executions that a fault ended which no enabled oracle looks for: they were not judged
     expectation: Expectation | None = None  # None: of this plan nothing is expected, so it is not judged
+    proof: Proof | None = None  # engine exhaustive
 
     @property
     def hits(self) -> int:
@@ -171,6 +187,8 @@ class Document(msgspec.Struct, kw_only=True):
     host: dict[str, str | int] = {}
     timing: Timing | None = None
     hardware: Hardware | None = None  # engine hardware: what ran it, and what that was seen to reorder
+    bounds: list[str] = []  # engine exhaustive: within which its verdicts hold
+    frontier: str = ""  # engine exhaustive: the file from which `--resume` goes on
 
 
 def printable(document: AnyDocument) -> AnyDocument:

@@ -21,6 +21,8 @@ from race.verdict import Judged, OnHardware, Situation, judge
 def merged(documents: Sequence[Document], names: Sequence[str], catalog: Catalog, command: list[str]) -> Document:
     """In the order of the files. The verdict is made anew, of the sums."""
     first = documents[0]
+    if any(document.engine == "exhaustive" for document in documents):
+        raise InputError("results of --engine exhaustive are not parts of one: --jobs and --executor share a proof out")
     if len(documents) < 2:
         raise InputError("give at least two results to merge")
     for document, name in zip(documents[1:], names[1:], strict=True):

@@ -18,7 +18,9 @@ from typing import Protocol
 
 import msgspec
 
+import race
 from race import native
+from race.errors import RunError
 
 Range = tuple[int, int]  # first execution, how many
 
@@ -71,6 +73,13 @@ def run_crossings(arm: str, plan_json: bytes, base_json: bytes, executions: Rang
     campaign = _open(arm, plan_json)
     with cancellable(campaign):
         return campaign.crossings(base_json, *executions)
+
+
+def run_unit(arm: str, plan_json: bytes, request_json: bytes, version: str) -> bytes:
+    """Explores a tree of executions (race.exhaustive), or some of it: what comes back is told by the request alone."""
+    if version != race.__version__:  # on a machine of its own
+        raise RunError(f"a worker has race {race.__version__}, and this is race {version}: they must be the same")
+    return _open(arm, plan_json).explore(request_json)
 
 
 @contextlib.contextmanager

@@ -44,6 +44,9 @@ class Threads:
     def kill(self) -> None:
         return
 
+    def renew(self) -> None:
+        return
+
     def epitaph(self) -> str:
         return "a thread died"
 

@@ -16,7 +16,7 @@ MISTAKES = [
     ("--versoin", 'unknown option "--versoin"; did you mean "--version"?'),
     ("run", "the following arguments are required: SCENARIO; see `race run --help`"),
     ("run freeobj-corruption --executons 5", 'unknown option "--executons"; did you mean "--executions"?'),
-    ("run freeobj-corruption --exec 5", 'unknown option "--exec"; did you mean "--execution"?'),
+    ("run freeobj-corruption --executio 5", 'unknown option "--executio"; did you mean "--execution"?'),
     ("run freeobj-corruption --colour", 'unknown option "--colour"; see `race run --help`'),
     ("list all", 'unexpected argument "all"; see `race list --help`'),
     ("run freeobj-corruption --seed", "argument --seed: expected one argument; see `race run --help`"),

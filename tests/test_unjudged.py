@@ -30,6 +30,7 @@ def test_they_are_counted_and_leave_the_rates(result: tuple[Path, str]) -> None:
     assert set(off.counts) == {"accounting"}
     assert off.cut_short > 0
     assert off.judged == off.executions - off.cut_short == 3000 - off.cut_short
+    assert off.total is not None
     assert off.total.rate == pytest.approx(off.hits / off.judged)
     assert (on.cut_short, on.judged) == (0, 3000)
 

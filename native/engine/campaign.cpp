@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <new>
 #include <stdexcept>
+#include <string_view>
 
 #include "engine/cycle.hpp"
 #include "engine/explain.hpp"
+#include "engine/graph_strategy.hpp"
 #include "engine/minimise.hpp"
 #include "engine/rerun.hpp"
 
@@ -16,6 +18,19 @@ namespace {
 [[noreturn]] void broken(const char* when, const Outcome& o) {
   throw std::invalid_argument(std::string(when) + " fails: " + std::string(info(o.fault.oracle).name) + ": " +
                               o.fault.what + " (in " + o.function + ')');
+}
+
+// Where a graph has one atomic the code may look at the word first, so it is a load that meets the freed memory.
+bool same_finding(const Outcome& a, const Outcome& b) {
+  if (!a.failed || !b.failed || a.cpu != b.cpu || a.fault.oracle != b.fault.oracle) return false;
+  const std::string_view x = a.fault.what, y = b.fault.what;
+  const auto both = [&](std::string_view end) { return x.ends_with(end) && y.ends_with(end); };
+  return x == y || both(" freed memory") || both(" outside of memory");
+}
+
+std::string finding_text(const Outcome& o) {
+  if (!o.failed) return "nothing";
+  return std::string(info(o.fault.oracle).name) + " on CPU " + std::to_string(o.cpu) + ", " + o.fault.what;
 }
 
 // For as long as this lives, whatever is thrown.
@@ -94,6 +109,17 @@ Crossings Campaign::crossings(const BarrierPlan& base, std::uint64_t first, std:
   return counted;
 }
 
+void Campaign::digest(Digest& to, std::uint64_t first, std::uint64_t count) {
+  weak::Trace trace;
+  const Tracing tracing(machine_, trace);
+  for (std::uint64_t k = first; k != first + count; ++k) {
+    trace.clear();
+    const Outcome o = run_one(k);
+    to.add(machine_.accesses());
+    to.add(o, machine_.chooser.deviations(), trace);
+  }
+}
+
 // What the program itself throws, out of memory for one, says which execution it was.
 Outcome Campaign::run_one(std::uint64_t k) {
   try {
@@ -116,6 +142,28 @@ FindingRecord Campaign::explain(std::uint64_t k, const Outcome& found) {
   f.execution = k;
   f.deviations = machine_.chooser.deviations();
   return f;
+}
+
+Retold Campaign::retell(const GraphExecution& found) {
+  Rerun rerun(machine_, scenario_, engine_);
+  Retold result;
+  for (unsigned n = 0; n < GraphStrategy::ways; ++n) {
+    const Steered told = steer(machine_, engine_, found, GraphStrategy::way(n));
+    std::string why = told.astray;
+    if (why.empty() && !same_finding(told.outcome, found.outcome))
+      why = "it ends with " + finding_text(told.outcome) + ", not with " + finding_text(found.outcome);
+    if (why.empty()) {
+      const Ran ran = rerun.exactly(told.deviations);
+      if (!ran.misfit && same_finding(ran.outcome, found.outcome)) {
+        result.finding = rerun.explain(ran).record(ran.outcome);
+        result.finding->deviations = ran.deviations;
+        return result;
+      }
+      why = "its deviations give another execution";
+    }
+    if (n == 0 || told.astray.empty()) result.why = why;
+  }
+  return result;
 }
 
 Replayed Campaign::replay(const std::vector<Deviation>& deviations, const BarrierPlan* changed) {

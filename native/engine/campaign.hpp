@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/crossings.hpp"
+#include "engine/digest.hpp"
 #include "engine/scenario.hpp"
 
 namespace race {
@@ -40,6 +41,13 @@ struct FindingRecord {
   std::string untold;                 // why there are none; not empty: they are not known
 };
 
+// What came of telling an execution that was explored on a graph.
+struct Retold {
+  std::optional<FindingRecord> finding;  // the same one, with the execution's deviations
+  std::string why;                       // there is none
+};
+
+struct GraphExecution;
 struct Replayed;
 struct Minimised;
 struct Progress;
@@ -56,11 +64,15 @@ class Campaign {
   // Runs those executions with a trace each and counts what came to the sites, and what moved across them that the strengths of
   // `base` forbid. What they find is not counted. Ends early after cancel().
   Crossings crossings(const BarrierPlan& base, std::uint64_t first, std::uint64_t count);
+  // Runs those executions with a trace each, and adds all that they did.
+  void digest(Digest& to, std::uint64_t first, std::uint64_t count);
   void cancel() { cancelled_.store(true, std::memory_order_relaxed); }
   bool cancelled() const { return cancelled_.load(std::memory_order_relaxed); }
 
   // The execution that has these deviations; also under other barriers. Throws std::invalid_argument if they cannot be any's.
   Replayed replay(const std::vector<Deviation>& deviations, const BarrierPlan* changed = nullptr);
+  // An execution that failed while it was explored on a graph, as one of this campaign's: with deviations, a trace, a record.
+  Retold retell(const GraphExecution& found);
   // Why the execution with these deviations is not sequentially consistent, up to its finding.
   Cycle cycle(const std::vector<Deviation>& deviations);
   // The smallest execution with the same finding that at most so many tries come to. cancel() ends it early.

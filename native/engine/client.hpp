@@ -54,6 +54,11 @@ class Client {
     for (const Slot& s : slots_)
       if (s.handle != 0) visit(s.handle);
   }
+  // Every slot's object, 0 if it is empty, and the version of its payload.
+  template <class F>
+  void each_slot(F visit) const {
+    for (const Slot& s : slots_) visit(s.handle, s.version);
+  }
 
  private:
   using ZspageType = zsmalloc::zspage<M>;
@@ -119,7 +124,7 @@ class Client {
   // The shrinker takes what it is told.
   void can_compact() {
     const std::uint64_t pages = zs_.zs_can_compact();
-    if (pages > zs_.pages().frames())
+    if (pages > zs_.pages().most_in_use())
       report<M>({.oracle = Oracle::counter,
                  .what = "zs_can_compact counts more pages than there are",
                  .value = pages,

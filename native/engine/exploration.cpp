@@ -16,8 +16,8 @@ constexpr std::size_t enough_parts = 8;  // that a few workers have something to
 Exploration::Exploration(Campaign& campaign)
     : campaign_(campaign),
       plan_(campaign.plan()),
-      machine_(plan_.model, Scenario::words_needed(plan_)),
-      scenario_(plan_),
+      machine_(plan_.model, Scenario::words_needed(plan_, Scenario::frames_to_spare(plan_))),
+      scenario_(plan_, Scenario::frames_to_spare(plan_)),
       search_(machine_, scenario_, plan_.step_limit) {
   machine_.plan = plan_.setup_barriers;
   machine_.judged = plan_.oracles;
@@ -34,6 +34,8 @@ Explored Exploration::run(const Unit& unit) {
     GraphSearch::Result r{};
     try {
       r = search_.run();
+    } catch (const std::runtime_error& error) {  // what is not explored
+      throw std::invalid_argument(error.what());
     } catch (const std::logic_error& error) {
       if (!unit.tree || e.executions + e.redundant != 0) throw;
       throw std::invalid_argument("the tree: it is none of this scenario's under this plan: " +
@@ -41,8 +43,9 @@ Explored Exploration::run(const Unit& unit) {
     }
     e.accesses += machine_.accesses();
     ++(r == GraphSearch::Result::redundant ? e.redundant : e.executions);
+    if (search_.was_cut()) ++e.cut;
     if (r != GraphSearch::Result::failed) continue;
-    count(search_.outcome(), e);
+    for (std::size_t i = 0; i < search_.findings().size(); ++i) count(search_.findings()[i], search_.execution(i), e);
     if (!unit.all && !e.findings.empty()) break;
   }
   e.above = search_.above();
@@ -50,17 +53,22 @@ Explored Exploration::run(const Unit& unit) {
   return e;
 }
 
-void Exploration::count(const Outcome& o, Explored& e) {
-  if (o.fault.oracle == Oracle::livelock || !plan_.enabled(o.fault.oracle)) {
+void Exploration::count(const Outcome& o, const GraphExecution& execution, Explored& e) {
+  if (!plan_.enabled(o.fault.oracle)) {
     ++e.cut;
     return;
   }
   const auto n = ++e.counts[static_cast<std::size_t>(o.fault.oracle)];
-  if (n <= std::max(plan_.max_findings, 1u)) e.findings.push_back(told(o, e.executions - 1));
+  if (n <= std::max(plan_.max_findings, 1u)) e.findings.push_back(told(o, execution, e.executions - 1));
 }
 
-// Here an execution of the graph is to become one of the campaign's, with its deviations and its steps.
-FindingRecord Exploration::told(const Outcome& o, std::uint64_t execution) const {
+// The execution as one of the campaign's, with its deviations and its steps.
+FindingRecord Exploration::told(const Outcome& o, const GraphExecution& of, std::uint64_t execution) const {
+  Retold retold = campaign_.retell(of);
+  if (retold.finding) {
+    retold.finding->execution = execution;
+    return *retold.finding;
+  }
   FindingRecord f;
   f.execution = execution;
   f.oracle = o.fault.oracle;
@@ -69,7 +77,7 @@ FindingRecord Exploration::told(const Outcome& o, std::uint64_t execution) const
   f.thread = at_the_end ? "the check at the end of the execution" : scenario_.thread_name(o.cpu);
   f.function = o.function;
   if (o.site != no_site) f.site = sites()[o.site].name;
-  f.untold = "executions of the exhaustive engine have no token yet";
+  f.untold = retold.why;
   return f;
 }
 

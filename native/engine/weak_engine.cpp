@@ -163,22 +163,15 @@ Outcome WeakEngine::explore(weak::Graph& graph, weak::Guide& guide, GraphSchedul
   phase_ = Phase::threads;
   for (unsigned n = 0; n < cpus_; ++n) slots_[n]->fresh = true;
   unsigned cpu = 0;
-  Outcome found;
   while (schedule.next(cpu)) {
     if (resume(cpu)) continue;
     const Outcome o = outcome();
     if (!o.failed) return o;
-    // For the others that CPU is as one that is slow: they go on, so that what they do is explored too. Which failure is told
-    // does not depend on the order: one that is looked for, of the first CPU that has one.
-    const auto rank = [this](const Outcome& f) {
-      const bool sought =
-          f.fault.oracle != Oracle::livelock && (machine_.judged >> static_cast<unsigned>(f.fault.oracle) & 1);
-      return std::pair{!sought, f.cpu};
-    };
-    if (!found.failed || rank(o) < rank(found)) found = o;
+    // For the others that CPU is as one that is slow: they go on, so that what they do is explored too.
+    schedule.failed(o);
     machine_.finish_cpu();
   }
-  return found.failed ? found : outcome();
+  return outcome();
 }
 
 Outcome WeakEngine::finish() {
@@ -191,8 +184,10 @@ Outcome WeakEngine::finish() {
 Outcome WeakEngine::deadlock(unsigned cpu, std::uint32_t word) {
   machine_.enter(cpu);
   machine_.outside();
-  machine_.fault = {
-      Oracle::deadlock, "waits for a store that nobody will make", 0, -1, 0, weak::Machine::address_base + 8ull * word};
+  const std::uint64_t where = weak::Machine::address_base + 8ull * word;
+  machine_.fault = {Oracle::deadlock, "waits for a store that nobody will make", 0, -1, 0, where};
+  if (sites()[machine_.cpu(cpu).site].primitive == Primitive::wait_event)
+    machine_.fault = {Oracle::lost_wakeup, "sleeps, and nobody will wake it", 0, -1, 0, where};
   machine_.reason = Leave::failed;
   return outcome();
 }
@@ -239,12 +234,7 @@ Outcome WeakEngine::execute() {
   for (std::uint32_t m = machine_.waiting(); m != 0; m &= m - 1) {
     const auto n = static_cast<unsigned>(std::countr_zero(m));
     if (machine_.cpu(n).daemon) continue;
-    machine_.enter(n);
-    machine_.fault = {Oracle::deadlock, "waits for a store that nobody will make", 0, -1, 0, machine_.waits_for(n)};
-    if (sites()[machine_.cpu(n).site].primitive == Primitive::wait_event)
-      machine_.fault = {Oracle::lost_wakeup, "sleeps, and nobody will wake it", 0, -1, 0, machine_.waits_for(n)};
-    machine_.reason = Leave::failed;
-    return outcome();
+    return deadlock(n, machine_.cpu(n).waits_for);
   }
   if (workload_.has_finish()) {
     machine_.begin_last_checks(cpus_);

@@ -33,13 +33,6 @@ class SearchStrategy : public Strategy {
   virtual void settle() = 0;  // before the transitions of a state are listed
 };
 
-// Says which CPU runs next while a graph is explored.
-class GraphSchedule {
- public:
-  virtual ~GraphSchedule() = default;
-  virtual bool next(unsigned& cpu) = 0;  // false: the execution ends
-};
-
 struct Outcome {
   bool failed = false;
   bool abandoned = false;  // its stores could not be put in order: no execution at all (see Machine::abandon)
@@ -47,6 +40,14 @@ struct Outcome {
   unsigned cpu = 0;  // == cpus(): in finish()
   const char* function = "";
   SiteId site = no_site;
+};
+
+// Says which CPU runs next while a graph is explored.
+class GraphSchedule {
+ public:
+  virtual ~GraphSchedule() = default;
+  virtual bool next(unsigned& cpu) = 0;  // false: the execution ends
+  virtual void failed(const Outcome& found) = 0;  // this CPU ends here
 };
 
 class WeakEngine {

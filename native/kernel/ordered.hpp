@@ -64,4 +64,18 @@ void unlock_store(SiteId site, typename M::template ref<T> word, typename M::tem
   if (s == Strength::full) M::fence(Fence::ish);
 }
 
+// Must an unlock look whether the lock is held? While executions are explored, who has taken it itself need not: each look is one
+// more thing to explore.
+template <class M, class T>
+bool looks_at_unlock(typename M::template ref<T> lock) {
+  if constexpr (requires { M::explored(); })
+    if (M::explored()) return !M::gives_back(M::address_of(lock));
+  return M::checks_unlocks;
+}
+template <class M, class T>
+void taken(typename M::template ref<T> lock) {
+  if constexpr (requires { M::explored(); })
+    if (M::explored()) M::took(M::address_of(lock));
+}
+
 }  // namespace race::kernel

@@ -25,13 +25,14 @@ void write_lock(typename M::template ptr<rwlock<M>> lock, SiteId site) {
     }
   while (!locked && M::known(word.compare_exchange(0u, rwlock<M>::writer, lock_order(s))) != 0)
     word.await([](auto v) { return v == 0u; }, Order::plain);
+  taken<M, std::uint32_t>(word);
   fence_after_lock<M>(s);
 }
 
 template <class M>
 void write_unlock(typename M::template ptr<rwlock<M>> lock, SiteId site) {
   const auto word = lock[&rwlock<M>::word];
-  if (M::checks_unlocks && M::peek(word) != rwlock<M>::writer) {
+  if (looks_at_unlock<M, std::uint32_t>(word) && M::peek(word) != rwlock<M>::writer) {
     M::at(site);
     report<M>({.oracle = Oracle::unlock_of_unlocked,
                .what = "write_unlock of a rwlock that no writer holds",
@@ -55,13 +56,14 @@ void read_lock(typename M::template ptr<rwlock<M>> lock, SiteId site) {
     const std::uint32_t readers = M::known(word.await([](auto v) { return v < rwlock<M>::writer; }, Order::plain));
     if (M::known(word.compare_exchange(readers, readers + 1, lock_order(s))) == readers) break;
   }
+  taken<M, std::uint32_t>(word);
   fence_after_lock<M>(s);
 }
 
 template <class M>
 void read_unlock(typename M::template ptr<rwlock<M>> lock, SiteId site) {
   const auto word = lock[&rwlock<M>::word];
-  if constexpr (M::checks_unlocks) {
+  if (looks_at_unlock<M, std::uint32_t>(word)) {
     const std::uint32_t readers = M::peek(word);
     if (readers == 0 || readers >= rwlock<M>::writer) {
       M::at(site);

@@ -18,13 +18,14 @@ void spin_lock(typename M::template ptr<spinlock<M>> lock, SiteId site) {
   const Strength s = M::strength(site);
   const auto ticket = lock[&spinlock<M>::next].fetch_add(1u, Order::plain);
   lock[&spinlock<M>::owner].await([ticket](auto owner) { return owner == ticket; }, lock_order(s));
+  taken<M, std::uint32_t>(lock[&spinlock<M>::owner]);
   fence_after_lock<M>(s);
 }
 
 template <class M>
 void spin_unlock(typename M::template ptr<spinlock<M>> lock, SiteId site) {
   const auto owner = lock[&spinlock<M>::owner];
-  if (M::checks_unlocks && M::peek(owner) == M::peek(lock[&spinlock<M>::next])) {
+  if (looks_at_unlock<M, std::uint32_t>(owner) && M::peek(owner) == M::peek(lock[&spinlock<M>::next])) {
     M::at(site);
     report<M>({.oracle = Oracle::unlock_of_unlocked,
                .what = "spin_unlock of a spinlock that nobody holds",

@@ -17,6 +17,8 @@ bool same(const std::vector<std::uint64_t>& a, const std::vector<std::uint64_t>&
   return differs == 0;
 }
 
+}  // namespace
+
 // Exclusives may fail at any time, what a CAS writes may not depend on what it reads, and a loop may go on for ever: for these
 // there is the search over states.
 bool has_graph(const Program& program) {
@@ -29,11 +31,10 @@ bool has_graph(const Program& program) {
   return true;
 }
 
-}  // namespace
-
 Runner::Runner(Program program) : program_(std::move(program)), machine_(program_.model, 1024), interpreter_(program_) {
   if (program_.by_orders && has_graph(program_)) {
     graph_ = std::make_unique<GraphSearch>(machine_, interpreter_);
+    graph_->reduce_by(program_.reductions);
     graph_->shuffle(program_.order);
     return;
   }

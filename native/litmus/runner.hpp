@@ -14,6 +14,9 @@ struct State {
   std::uint64_t count = 0;
 };
 
+// Can its executions be explored on a graph?
+bool has_graph(const Program& program);
+
 class Runner {
  public:
   explicit Runner(Program program);

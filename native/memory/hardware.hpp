@@ -18,6 +18,7 @@
 //   M::peek(ref)     what this CPU would load now if nothing were reordered; no access, for oracles and reports only
 //   M::poke(ref, v)  sets a word outside of any ordering; for memory that no CPU can see yet
 //   M::handover(cpu) what that CPU did before is seen by this one: the locking of a part of the kernel that is not under test
+//   M::host_step(a)  before the host looks at, or changes, state of its own that CPUs share, and that belongs to this address
 //   M::copy(to, from, n)  n words, in order and plain: the kernel's memcpy of a page
 //   M::set_live(p, n, live) whether the n words from p on may be accessed; where the machine cannot tell, nothing
 //   M::full_atomic_needs_fence()  is a `full` atomic one with release and a fence behind it, or does it order by itself?
@@ -258,6 +259,7 @@ struct machine {
 
   static constexpr bool checks_unlocks = true;
   static void handover(unsigned /*cpu*/) {}  // the host's mutex does it
+  static void host_step(std::uint64_t /*address*/) {}
 
   template <class T>
   static void set_live(ptr<shared<T>> /*words*/, std::uint64_t /*n*/, bool /*live*/) {}

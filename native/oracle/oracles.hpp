@@ -28,6 +28,8 @@ class Oracles final : public zsmalloc::Observer<M> {
     const std::uint32_t objects = zs_.geometry().at_slot(slot).objects;
     for (std::uint32_t i = 0; i < mine.count; ++i) {
       const Zspage z = mine.zspage[i];
+      host_step(z);
+      if (i >= mine.count || M::known(mine.zspage[i] != z)) continue;  // freed meanwhile, where executions are explored
       const std::uint32_t freeobj = M::peek(z[&ZspageType::freeobj]);
       const bool end = zsmalloc::is_end_marker(freeobj);
       if (freeobj >= objects && !end)
@@ -48,6 +50,7 @@ class Oracles final : public zsmalloc::Observer<M> {
   }
 
   void object_allocated(Zspage z, std::uint32_t, std::uint32_t object, std::uint64_t) override {
+    host_step(z);
     std::uint64_t* bits = bits_of(z, object);
     if (bits == nullptr) return;  // no object of this zspage: garbage-freeobj saw it, or is switched off
     const std::uint64_t bit = std::uint64_t{1} << (object % 64);
@@ -57,6 +60,7 @@ class Oracles final : public zsmalloc::Observer<M> {
   }
 
   void object_freed(Zspage z, std::uint32_t, std::uint32_t object) override {
+    host_step(z);
     std::uint64_t* bits = bits_of(z, object);
     const std::uint64_t bit = std::uint64_t{1} << (object % 64);
     if (bits == nullptr)
@@ -80,6 +84,7 @@ class Oracles final : public zsmalloc::Observer<M> {
     bits_.resize(bits_.size() + (objects + 63) / 64);
   }
   void zspage_freed(Zspage z) override {
+    host_step(z);
     const auto at = std::find(zspages_.begin(), zspages_.end(), M::known(z.address()));
     if (at == zspages_.end()) return;
     first_.erase(first_.begin() + (at - zspages_.begin()));  // its bits stay unused until the execution is over
@@ -93,15 +98,24 @@ class Oracles final : public zsmalloc::Observer<M> {
 
   void page_isolated(Page p) override {
     const std::uint64_t address = M::known(p.address());
+    M::host_step(address);
     if (std::find(isolated_.begin(), isolated_.end(), address) != isolated_.end())
       report<M>({.oracle = Oracle::isolated_twice,
                  .what = "a page is isolated that is isolated already",
                  .where = M::address_of(p[&kernel::page<M>::private_data])});
     isolated_.push_back(address);
   }
-  void page_isolation_over(Page p) override { std::erase(isolated_, M::known(p.address())); }
-  void pool_destroyed() override { destroyed_ = true; }
+  void page_isolation_over(Page p) override {
+    const std::uint64_t address = M::known(p.address());
+    M::host_step(address);
+    std::erase(isolated_, address);
+  }
+  void pool_destroyed() override {
+    if (may_be_destroyed) M::host_step(M::known(zs_.pool().address()));
+    destroyed_ = true;
+  }
   void pool_used(const char* what) override {
+    if (may_be_destroyed) M::host_step(M::known(zs_.pool().address()));
     if (destroyed_) report<M>({.oracle = Oracle::use_after_destroy, .what = what});
   }
   void pages_compacted(std::uint64_t n) override { compacted_ += n; }
@@ -145,7 +159,11 @@ class Oracles final : public zsmalloc::Observer<M> {
     for (Changed& c : changed_) c.count = 0;
   }
 
+  bool may_be_destroyed = false;  // by a thread
+
  private:
+  static void host_step(Zspage z) { M::host_step(M::known(z.address())); }
+
   // Of the zspage's freeobj, or of an object that it led to.
   void wrong(Oracle o, const char* what, Zspage z, std::uint32_t freeobj, std::int64_t object = -1) {
     report<M>({.oracle = o,

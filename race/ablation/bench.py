@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Protocol, TypeVar
 from uuid import uuid4
 
 import msgspec
@@ -16,6 +16,7 @@ from race.campaign import GRACE, POLL, Flag, Workers
 from race.errors import RunError
 from race.merge import ArmResult, Merge
 from race.plan import Strengths
+from race.results import ProofVerdict
 from race.schedule import BatchSize, Numbers
 from race.worker import Batch, run_batch, run_crossings
 
@@ -32,6 +33,7 @@ class Trial:
     counts: dict[str, int]  # findings by oracle
     first: int | None
     cut_short: int = 0
+    proof: ProofVerdict | None = None  # None: the executions were random
 
     @property
     def hits(self) -> int:
@@ -43,7 +45,7 @@ class Trial:
 
     @property
     def clean(self) -> bool:
-        return not self.counts
+        return not self.counts and self.proof != "not finished"
 
 
 class SiteCount(msgspec.Struct, frozen=True):
@@ -65,9 +67,24 @@ class _Sample(msgspec.Struct):
 class Ended(Exception):  # noqa: N818 - it is no error
     """There is no time for more, or the user has had enough."""
 
-    def __init__(self, interrupted: bool) -> None:
-        super().__init__("it was interrupted" if interrupted else "the time was up")
+    def __init__(self, interrupted: bool, why: str = "the time was up") -> None:
+        super().__init__("it was interrupted" if interrupted else why)
         self.interrupted = interrupted
+
+
+class Trials(Protocol):
+    """What runs the trials of a study."""
+
+    trials: int
+    executions: int  # that count in a trial or a sample
+    unfinished: int  # trials that were no proof, and found nothing
+    proves: bool
+
+    def trial(self, what: str, strengths: Strengths, executions: int, enough: int | None = ENOUGH) -> Trial: ...
+
+    def sample(
+        self, what: str, strengths: Mapping[str, str], base: Mapping[str, str], executions: int
+    ) -> dict[str, SiteCount]: ...
 
 
 @dataclass
@@ -79,6 +96,8 @@ class Bench:
     progress: Callable[[str, int, int], None]  # what, executions so far, of how many
     trials: int = 0
     executions: int = 0  # that count in a trial or a sample
+    unfinished: int = 0
+    proves: bool = False
 
     def trial(self, what: str, strengths: Strengths, executions: int, enough: int | None = ENOUGH) -> Trial:
         """Ends at the finding that is the last of `enough`; None: it does not end early. The same with any workers."""

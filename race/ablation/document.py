@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from race.errors import InputError
-from race.results import Count, Interval, ScenarioRecord, Share
+from race.results import Count, Interval, ProofVerdict, ScenarioRecord, Share
 
 FORMAT: Final = "race-ablation"
 VERSION: Final = 1
@@ -28,7 +28,8 @@ class TrialRecord(msgspec.Struct, kw_only=True):
     counts: dict[str, Count] = {}  # findings by oracle
     first: Count | None = None  # number of the first execution with a finding
     cut_short: Count = 0  # executions that a fault ended which no enabled oracle looks for: they were not judged
-    rate: Interval
+    rate: Interval | None = None  # engine exhaustive: there is none
+    proof: ProofVerdict | None = None  # engine exhaustive
     p_value: Share | None = None  # Fisher's exact test against the plan that it changes; None: that plan itself
 
     @property
@@ -84,7 +85,7 @@ class Ablation(msgspec.Struct, kw_only=True):
     seed: Annotated[int, Meta(ge=0)]
     base: str  # the plan that is weakened
     held: dict[str, str] = {}  # sites that the scenario holds in every plan
-    executions: Count  # of a trial, at most
+    executions: Count  # of a trial, at most; 0: no limit
     sample: Count  # executions of a plan in which crossings were counted
     finished: bool
     interrupted: bool = False
@@ -95,6 +96,8 @@ class Ablation(msgspec.Struct, kw_only=True):
     minimal: list[MinimalSet] = []
     more_minimal: bool = False  # the search for other sets ended at a limit
     masks: list[MaskRecord] = []
+    unfinished: Count = 0  # engine exhaustive: trials that were no proof; such a plan counts as one that is not clean
+    bounds: list[str] = []  # engine exhaustive: within which its verdicts hold
     conclusions: list[str] = []
     not_shown: list[str] = []
     host: dict[str, str | int] = {}

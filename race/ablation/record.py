@@ -17,6 +17,8 @@ from race.ablation.document import (
     TrialRecord,
 )
 from race.ablation.study import SiteStudy, Study
+from race.exhaustive.record import bounds
+from race.exhaustive.verdict import NOT_EXPLORED, OUTSIDE
 from race.native import Site
 from race.plan import PRESETS, Strengths
 from race.record import scenario_record
@@ -25,6 +27,12 @@ from race.scenario.load import Scenario
 from race.verdict import MODEL_LIMITS, SIGNIFICANT
 
 MIN_TRIED = 10  # executions of the sample; fewer attempts say too little of a site that was not missed
+
+ELSEWHERE = "that a redundant site is of no use: other code, or another scenario, may need it"
+MONOTONE = (
+    "that weakening more sites never takes a finding away: a set of weakened sites was not run where a larger one was "
+    "clean or a smaller one failed"
+)
 
 
 @dataclass(frozen=True)
@@ -37,6 +45,7 @@ class Asked:
     seed: int
     jobs: int
     base: str
+    engine: str = "weak"
 
 
 def plan_text(strengths: Mapping[str, str], sites: Sequence[Site], held: Mapping[str, str]) -> str:
@@ -76,7 +85,7 @@ class _Recorder:
         document = Ablation(
             command=asked.command,
             scenario=scenario_record(asked.scenario),
-            engine="weak",
+            engine=asked.engine,
             model=asked.model,
             seed=asked.seed,
             base=asked.base,
@@ -96,6 +105,8 @@ class _Recorder:
             ],
             masks=[MaskRecord(sites=mask.sites, together=self._require(mask.together)) for mask in study.masks],
             more_minimal=study.more_sets,
+            unfinished=study.bench.unfinished,
+            bounds=list(bounds(asked.scenario, asked.model)) if study.bench.proves else [],
             trials=study.bench.trials,
             total_executions=study.bench.executions,
         )
@@ -106,13 +117,19 @@ class _Recorder:
     def _trial(self, trial: Trial | None, control: Trial | None) -> TrialRecord | None:
         if trial is None:
             return None
+        plan = plan_text(trial.strengths, self._study.sites, self._asked.scenario.held)
+        counts = dict(sorted(trial.counts.items()))
+        if trial.proof is not None:
+            return TrialRecord(
+                plan=plan, executions=trial.executions, counts=counts, first=trial.first, proof=trial.proof
+            )
         p = None
         if control is not None:
             p = stats.fisher(trial.hits, trial.judged, control.hits, control.judged)
         return TrialRecord(
-            plan=plan_text(trial.strengths, self._study.sites, self._asked.scenario.held),
+            plan=plan,
             executions=trial.executions,
-            counts=dict(sorted(trial.counts.items())),
+            counts=counts,
             first=trial.first,
             cut_short=trial.cut_short,
             rate=stats.interval(trial.hits, trial.judged),
@@ -143,9 +160,9 @@ class _Recorder:
             return record
         if study.sample:
             record.crossed, record.times = s.crossed.crossed, s.crossed.times
-        if s.weakened is not None:
+        if s.weakened is not None and not study.bench.proves:
             record.tried = s.tried
-        if study.sets:
+        if study.sets and not study.bench.proves:
             record.tried_together = s.tried_together
         record.weakened = self._trial(s.weakened, study.base_trial)
         record.strengthened = self._trial(s.strengthened, study.off_trial)
@@ -161,6 +178,9 @@ class _Recorder:
             record.verdict = "necessary"
             found = ", ".join(f"{name} {n}" for name, n in trial.counts.items())
             record.why = f"weakened alone: {found} in {count(trial.executions)} executions"
+            if trial.proof is not None:
+                found = " and ".join(trial.counts)
+                record.why = f"weakened alone it is refuted: {found} in execution {count(trial.first or 0)}"
             if trial.p_value is not None:
                 record.why += f", {p_value(trial.p_value)} against the base plan"
                 if trial.p_value >= SIGNIFICANT:
@@ -168,12 +188,20 @@ class _Recorder:
         elif record.masked_by:
             record.verdict = "masked"
             record.why = f"weakened alone nothing is found, but with {_and(record.masked_by)} weakened too"
+        elif trial is not None and trial.proof == "not finished":
+            record.why = f"weakened alone nothing is found, but {count(trial.executions)} executions were not all"
         elif trial is None and study.sample and not s.crossed.times:
             record.why = f"no execution of {count(study.sample)} came to it"
+            if study.bench.proves:
+                record.why += "; proved: nothing is found with it and all others of which that is so at none together"
         elif trial is None or not study.sets:
             record.why = "the run ended before it was tested"
         elif not study.masks_known:
             record.why = "weakened alone nothing is found, but the run ended before it was known whether others mask it"
+        elif trial.proof is not None:
+            record.verdict = "redundant"
+            record.weakest = record.weakest or "none"
+            record.why = f"proved: nothing is found in any of the {count(trial.executions)} executions with it at none"
         elif tried == 0:
             record.why = (
                 f"weakened alone nothing is found, but no access moved across it in {count(study.sample)} executions"
@@ -202,19 +230,22 @@ def _conclusions(document: Ablation) -> Iterator[str]:
         yield f"{site.site} is necessary: {site.why}"
     for mask in document.masks:
         found = ", ".join(mask.together.counts)
-        yield (
-            f"{_and(mask.sites)} stand in for each other: one of them is enough; without all of them: {found} "
-            f"({percent(mask.together.rate.rate)})"
-        )
+        rate = f" ({percent(mask.together.rate.rate)})" if mask.together.rate else ""
+        yield f"{_and(mask.sites)} stand in for each other: one of them is enough; without all of them: {found}{rate}"
     if redundant := of.get("redundant"):
-        yield f"redundant in this scenario: {_and([site.site for site in redundant])}"
+        how = "redundant in this scenario"
+        if document.engine == "exhaustive":
+            how += ", each proved alone within bounds"
+        yield f"{how}: {_and([site.site for site in redundant])}"
     for kept in document.minimal:
         if kept.trial is not None:
             needed = _and([f"{name}={strength}" for name, strength in kept.sites.items()])
-            yield (
-                f"enough: {needed + ', every other site' if needed else 'every site'} at none: nothing found in "
-                f"{count(kept.trial.executions)} executions (up to {percent(kept.trial.rate.high)})"
-            )
+            yield (f"enough: {needed + ', every other site' if needed else 'every site'} at none: {_clean(kept.trial)}")
+    if document.unfinished:
+        yield (
+            f"{count(document.unfinished)} trials were not finished and count as not clean: a smaller set, or a weaker "
+            "strength, may be enough too"
+        )
     if document.more_minimal:
         yield f"there may be more such sets: the search ended with {len(document.minimal)}"
     if untested := [s for s in of.get("untested", []) if s.weakened is not None]:
@@ -223,22 +254,39 @@ def _conclusions(document: Ablation) -> Iterator[str]:
         yield f"the scenario holds {name} at {strength} in every plan; name it in --barriers to ask about it"
 
 
+def _clean(trial: TrialRecord) -> str:
+    if trial.rate is None:
+        return f"proved within bounds, by {count(trial.executions)} executions"
+    return f"nothing found in {count(trial.executions)} executions (up to {percent(trial.rate.high)})"
+
+
 def _not_shown(document: Ablation) -> Iterator[str]:
+    if document.engine == "exhaustive":
+        yield from _not_proved(document)
+        return
     bound = percent(stats.zero_hit_bound(document.executions))
     yield (
         f"that a clean plan cannot fail: nothing in {count(document.executions)} executions leaves a chance of up to "
         f"{bound} an execution (one-sided, 95 %, of one trial)"
     )
-    yield "that a redundant site is of no use: other code, or another scenario, may need it"
+    yield ELSEWHERE
     if document.minimal:
-        yield (
-            "that weakening more sites never takes a finding away: a set of weakened sites was not run where a larger "
-            "one was clean or a smaller one failed"
-        )
+        yield MONOTONE
     yield (
         f"anything about real hardware: the machine is simulated (model {document.model}), and the rates are those of "
         "its random scheduler"
     )
+    if document.model in MODEL_LIMITS:
+        yield MODEL_LIMITS[document.model]
+
+
+def _not_proved(document: Ablation) -> Iterator[str]:
+    yield ELSEWHERE
+    if document.minimal:
+        yield MONOTONE
+    yield OUTSIDE
+    yield NOT_EXPLORED
+    yield f"anything about real hardware: the machine is simulated (model {document.model})"
     if document.model in MODEL_LIMITS:
         yield MODEL_LIMITS[document.model]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from race.ablation.bench import Bench, SiteCount, Trial
+from race.ablation.bench import Ended, SiteCount, Trial, Trials
 from race.ablation.search import Search, Sites
 from race.errors import InputError
 from race.native import Site
@@ -15,6 +15,7 @@ SAMPLE = 2000  # executions in which crossings are counted, of a plan
 ALONE_EXECUTIONS = 2000  # of a plan in which one site is strengthened alone: nearly all fail, and the rate is wanted
 MOST_SETS = 8
 NOT_COUNTED = SiteCount()
+NOT_FINISHED = "not finished"
 
 
 @dataclass
@@ -47,12 +48,12 @@ class SetStudy:
 
 @dataclass
 class Study:
-    bench: Bench
+    bench: Trials
     base: Strengths
     off: Strengths
     sites: Sequence[Site]  # all
     held: Mapping[str, str]  # that the scenario holds, and the base plan does not name
-    executions: int
+    executions: int  # of a trial; where it proves, 0 is no limit
     base_trial: Trial | None = None
     off_trial: Trial | None = None
     sample: int = 0
@@ -74,6 +75,9 @@ class Study:
 
     def run(self) -> None:
         self.base_trial = self._trial("base plan", self.base)
+        if self.base_trial.proof == "not finished":
+            n = self.base_trial.executions
+            raise Ended(interrupted=False, why=f"the base plan was not proved: {n:,} executions were not all")
         if not self.base_trial.clean:
             found = ", ".join(self.base_trial.counts)
             raise InputError(
@@ -90,7 +94,12 @@ class Study:
 
     @property
     def necessary(self) -> list[str]:
-        return [name for name, s in self.by_site.items() if s.weakened is not None and not s.weakened.clean]
+        return [name for name, s in self.by_site.items() if s.weakened is not None and s.weakened.counts]
+
+    @property
+    def unproved(self) -> list[str]:
+        """Sites of which it is not known whether they can be weakened alone."""
+        return [name for name, s in self.by_site.items() if s.weakened is not None and s.weakened.proof == NOT_FINISHED]
 
     def _trial(self, what: str, strengths: Strengths, executions: int | None = None) -> Trial:
         return self.bench.trial(what, strengths, executions or self.executions)
@@ -99,7 +108,7 @@ class Study:
         return {**self.base, **dict.fromkeys(weakened, "none")}
 
     def _count_crossings(self) -> None:
-        wanted = min(SAMPLE, self.executions)
+        wanted = min(SAMPLE, self.executions or SAMPLE)
         counts = self.bench.sample("crossings", self.base, self.base, wanted)
         self.sample = wanted
         for name, s in self.by_site.items():
@@ -153,7 +162,7 @@ class Study:
         for kept in self.sets:
             others = [name for name in self.by_site if name not in kept.sites and name not in self._idle]
             for name in kept.sites:
-                if name in self.necessary or any(name in group for group in groups):
+                if name in self.necessary or name in self.unproved or any(name in group for group in groups):
                     continue
                 group = frozenset((name, *self._search.cause(frozenset((name,)), [*others, *self._idle])))
                 if group not in groups:

@@ -12,12 +12,15 @@ from race import host, native, output
 from race.ablation.bench import ENOUGH, Bench, Ended
 from race.ablation.document import Ablation, encode
 from race.ablation.progress import progress
+from race.ablation.proofs import ProofBench
 from race.ablation.record import Asked, ablation
 from race.ablation.study import Study
+from race.cli.exhaustive import check_fixed
+from race.cli.values import ABLATION_EXECUTIONS
 from race.errors import InputError, RunError
+from race.exhaustive.workers import workers
 from race.interrupt import interrupts
 from race.plan import resolve
-from race.pool import LocalPool
 from race.report import ablation as report
 from race.scenario.load import Scenario, find, load
 from race.scenario.native_plan import native_plan
@@ -28,6 +31,8 @@ def main(options: argparse.Namespace, command: list[str]) -> int:
     scenario = load(find(options.scenario), catalog, options.page_size)
     base = resolve(options.barriers, catalog.sites, scenario.held, catalog.guards)
     # A site that the plan gives another strength is asked about: the scenario does not hold it here.
+    if options.engine == "exhaustive":
+        check_fixed(scenario)
     held = {name: strength for name, strength in scenario.held.items() if base.get(name) == strength}
     asked = Asked(
         command=command,
@@ -36,7 +41,10 @@ def main(options: argparse.Namespace, command: list[str]) -> int:
         seed=options.seed,
         jobs=options.jobs or host.cores(),
         base=options.barriers,
+        engine=options.engine,
     )
+    proves = options.engine == "exhaustive"
+    executions = options.executions or (0 if proves else ABLATION_EXECUTIONS)
     files = wanted(options)
     output.check(files.values())
 
@@ -46,11 +54,15 @@ def main(options: argparse.Namespace, command: list[str]) -> int:
     _check(engine_plan(base), scenario)
     started, began = datetime.datetime.now(datetime.UTC), time.monotonic()
     ended = error = ""
-    with interrupts() as stop, LocalPool(asked.jobs) as pool, progress(output.Screen(stderr=True)) as update:
+    with (
+        interrupts() as stop,
+        workers(options.executor, asked.jobs) as pool,
+        progress(output.Screen(stderr=True)) as update,
+    ):
         deadline = None if options.seconds is None else began + options.seconds
-        bench = Bench(engine_plan, pool, stop, deadline, update)
+        bench = (ProofBench if proves else Bench)(engine_plan, pool, stop, deadline, update)
         off = {**base, **{site.name: "none" for site in catalog.sites}, **held}
-        study = Study(bench, base, off, catalog.sites, held, options.executions)
+        study = Study(bench, base, off, catalog.sites, held, executions)
         interrupted = False
         try:
             study.run()

@@ -77,6 +77,10 @@ def _run(argv: list[str]) -> int:
             from race.cli import hardware
 
             return hardware.main(options, ["race", *argv])
+        case _ if options.engine == "exhaustive":
+            from race.cli import exhaustive
+
+            return exhaustive.main(options, ["race", *argv])
         case _:
             from race.cli import campaign
 

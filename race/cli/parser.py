@@ -7,7 +7,7 @@ import sys
 from typing import Any, NoReturn
 
 import race
-from race.cli import values
+from race.cli import exhaustive_options, values
 from race.errors import InputError
 from race.names import advice, nearest
 from race.plan import PRESET_MEANINGS
@@ -97,6 +97,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
         raise _unknown_option(extra[0], verbs[options.verb])
     if extra:
         raise InputError(f'unexpected argument "{extra[0]}"; see `race {options.verb} --help`')
+    exhaustive_options.check(options)
     return options
 
 
@@ -177,17 +178,19 @@ def _add_campaign_options(verb: argparse.ArgumentParser) -> None:
     )
     verb.add_argument(
         "--engine",
-        type=values.engine,
+        type=values.one_of("engine", ["weak", "exhaustive", "hardware"]),
         default="weak",
-        help="what runs the executions: weak (default), a simulated machine; hardware, threads on this host's CPUs",
+        help="what runs the executions: weak (default), a simulated machine, at random; exhaustive, each execution of "
+        "that machine, once; hardware, threads on this host's CPUs",
     )
     _add_calibrate_option(verb)
+    exhaustive_options.add(verb)
     verb.add_argument(
         "--executions",
         metavar="N",
         type=values.integer(1),
         help="executions of each plan; without this and --seconds: "
-        f"{values.DEFAULT_EXECUTIONS:,}, or what {values.DEFAULT_SECONDS} s a plan allow",
+        f"{values.DEFAULT_EXECUTIONS:,}, or what {values.DEFAULT_SECONDS} s a plan allow; engine exhaustive: no limit",
     )
     verb.add_argument("--seconds", metavar="S", type=values.seconds, help="time for all plans together")
     verb.add_argument(
@@ -228,7 +231,12 @@ def _add_calibrate_option(verb: argparse.ArgumentParser) -> None:
 def _add_plan_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("scenario", metavar="SCENARIO", help="a name that `race list` shows, or a file")
     _add_plans_option(verb)
-    verb.add_argument("--engine", type=values.engine, default="hardware", help="hardware (default), or weak")
+    verb.add_argument(
+        "--engine",
+        type=values.one_of("engine", ["weak", "hardware"]),
+        default="hardware",
+        help="hardware (default), or weak",
+    )
     verb.add_argument("--seed", metavar="N", type=values.integer(0, values.MAX_SEED), default=1, help="default: 1")
     verb.add_argument("--page-size", metavar="N", type=values.integer(*PAGE_SIZES), help="instead of the scenario's")
     verb.add_argument("--executions", metavar="N", type=values.integer(1), help="of each plan")
@@ -286,9 +294,16 @@ def _add_ablate_options(verb: argparse.ArgumentParser) -> None:
         "--executions",
         metavar="N",
         type=values.integer(1),
-        default=values.ABLATION_EXECUTIONS,
-        help=f"executions of each trial, fewer where there are findings; default: {values.ABLATION_EXECUTIONS:,}",
+        help="executions of each trial, fewer where there are findings; "
+        f"default: {values.ABLATION_EXECUTIONS:,}, engine exhaustive: no limit",
     )
+    verb.add_argument(
+        "--engine",
+        type=values.one_of("engine", ["weak", "exhaustive"]),
+        default="weak",
+        help="weak (default): random executions, and statistics; exhaustive: each execution once, and proofs",
+    )
+    exhaustive_options.add_executor(verb.add_argument_group(exhaustive_options.GROUP))
     verb.add_argument(
         "--seconds", metavar="S", type=values.seconds, help="time in all; what is not reached is untested"
     )

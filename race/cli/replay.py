@@ -81,7 +81,8 @@ def _given(options: argparse.Namespace) -> tuple[str, Finding | None, str | None
         raise InputError(f"{options.what}: it has {len(findings)} findings; there is no finding {number}")
     finding = findings[number - 1]
     if not finding.token:
-        raise InputError(f"{options.what}: its findings have no tokens; run the campaign again with this version")
+        why = finding.untold or "run the campaign again with this version"
+        raise InputError(f"{options.what}: finding {number} has no token: {why}")
     file = document.scenario.file if document.scenario.name not in shipped() else None
     return finding.token, finding, file
 

@@ -54,10 +54,12 @@ def one_of(kind: str, known: Sequence[str]) -> Callable[[str], str]:
     return read
 
 
-def engine(text: str) -> str:
-    if text == "exhaustive":
-        raise argparse.ArgumentTypeError(f'engine "{text}" is not in this version; available: weak, hardware')
-    return one_of("engine", ["weak", "hardware"])(text)
+def executor(text: str) -> str:
+    if text == "local" or (text.startswith("dask:") and text != "dask:"):
+        return text
+    raise argparse.ArgumentTypeError(
+        f'"{text}" is no executor; write local, or dask:ADDRESS of a scheduler, such as dask:tcp://192.168.0.5:8786'
+    )
 
 
 def shard(text: str) -> Shard:

@@ -13,7 +13,7 @@ from race.ablation.document import Ablation, SiteRecord, TrialRecord
 from race.output import Screen
 from race.report import markdown, terminal, words
 from race.report.words import count
-from race.results import Interval, printable
+from race.results import printable
 
 COLUMNS = ("site", "base", "crossed", "tried", "alone", "from off", "weakest", "verdict")
 LEGEND = (
@@ -22,6 +22,11 @@ LEGEND = (
     "alone: findings with this site alone at none. from off: with this site alone at its strength, all others at none",
     "weakest: the least strength that suffices, with every site outside of its minimal set at none; --json and "
     "--markdown have the sets as plans",
+)
+PROOF_LEGEND = (
+    "crossed: random executions that came to the site, of a sample. alone: the plan with this site alone at none. "
+    "from off: with this site alone at its strength, all others at none",
+    LEGEND[2],
 )
 VERDICT_STYLES = {"necessary": "bold red", "masked": "yellow", "redundant": "green", "untested": "dim"}
 ICONS = {True: "✅", False: "⚠️"}
@@ -51,6 +56,11 @@ def not_crossed(document: Ablation) -> str | None:
     if not names:
         return None
     verb = "site was" if len(names) == 1 else "sites were"
+    if document.engine == "exhaustive":
+        return (
+            f"{count(len(names))} {verb} not come to by {count(document.sample)} random executions, and the plan with "
+            f"all of them at none is proved: {', '.join(names)}"
+        )
     return f"{count(len(names))} {verb} not come to, and are untested: {', '.join(names)}"
 
 
@@ -60,19 +70,32 @@ def asked(document: Ablation) -> list[tuple[str, str]]:
         ("scenario", f"{scenario.name}: {scenario.title}"),
         ("file", f"{scenario.file} (sha256 {scenario.sha256[:12]})"),
         ("threads", f"{', '.join(scenario.threads)}; pages of {count(scenario.page_size)} bytes"),
+        ("engine", f"{document.engine} - {words.ENGINES.get(document.engine, 'unknown to this report')}"),
         ("model", f"{document.model} - {words.MODELS.get(document.model, 'unknown to this report')}"),
         ("base plan", document.base),
-        ("executions", f"{count(document.executions)} a trial, fewer where there were findings; seed {document.seed}"),
-        ("sample", f"{count(document.sample)} executions of a plan, for crossings"),
+        ("executions", f"{_limit(document)}; seed {document.seed}"),
+        *([("sample", f"{count(document.sample)} executions of a plan, for crossings")] if document.sample else []),
         ("in all", f"{count(document.trials)} trials, {count(document.total_executions)} executions"),
     ]
     if document.off_trial is not None:
-        pairs.append(("off", f"{_rate(document.off_trial)} of the executions find something"))
+        of = "" if document.off_trial.proof else " of the executions find something"
+        pairs.append(("off", f"{_rate(document.off_trial)}{of}"))
     if document.timing:
         pairs.append(("run", f"{document.timing.started}, took {words.seconds(document.timing.seconds)}"))
     if document.host:
         pairs.append(("host", "; ".join(f"{key} {value}" for key, value in document.host.items())))
     return pairs
+
+
+def legend(document: Ablation) -> Sequence[str]:
+    return PROOF_LEGEND if document.engine == "exhaustive" else LEGEND
+
+
+def _limit(document: Ablation) -> str:
+    if document.engine == "exhaustive":
+        limit = f"at most {count(document.executions)}" if document.executions else "all"
+        return f"{limit} of a trial, fewer where there was a finding"
+    return f"{count(document.executions)} a trial, fewer where there were findings"
 
 
 def sets(document: Ablation) -> list[str]:
@@ -95,10 +118,12 @@ def _sections(document: Ablation) -> Iterator[RenderableType]:
         *most, verdict = cells(document, site)
         table.add_row(*map(Text, most), Text(verdict, style=VERDICT_STYLES[verdict]))
     yield Padding(table, (0, 0, 0, 2))
-    yield Padding(Text("\n" + "\n".join(LEGEND), style="dim"), (0, 0, 0, 2))
+    yield Padding(Text("\n" + "\n".join(legend(document)), style="dim"), (0, 0, 0, 2))
     if more := not_crossed(document):
         yield Padding(Text(f"\n{more}"), (0, 0, 0, 2))
     yield from terminal.bullets("What was shown", document.conclusions)
+    if document.bounds:
+        yield from terminal.bullets("Within these bounds", document.bounds)
     yield from terminal.bullets("What was not shown", document.not_shown)
     if not document.finished:
         yield Text(f"\nNot finished: {document.ended or 'it ended early'}", style="bold yellow")
@@ -117,11 +142,12 @@ def _lines(document: Ablation) -> Iterator[str]:
     yield ""
     body = [[code(site.site), *map(escaped, cells(document, site)[1:])] for site in rows(document)]
     yield from markdown.table([list(COLUMNS), *body])
-    yield from ["", *(f"{escaped(line)}  " for line in LEGEND)]
+    yield from ["", *(f"{escaped(line)}  " for line in legend(document))]
     if more := not_crossed(document):
         yield from ["", escaped(more)]
     for heading, lines in (
         ("Minimal sets", [code(plan) for plan in sets(document)]),
+        ("Within these bounds", [escaped(line) for line in document.bounds]),
         ("What was not shown", [escaped(line) for line in document.not_shown]),
         ("What was asked", [escaped(f"{label}: {text}") for label, text in asked(document)]),
     ):
@@ -146,5 +172,6 @@ def _percent(share: float) -> str:
 def _rate(trial: TrialRecord | None) -> str:
     if trial is None:
         return "-"
-    rate: Interval = trial.rate
-    return _percent(rate.rate) if trial.hits else "nothing"
+    if trial.rate is None:
+        return trial.proof or "-"
+    return _percent(trial.rate.rate) if trial.hits else "nothing"

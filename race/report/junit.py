@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ET
 
-from race.report import words
+from race.report import proofs, words
 from race.results import Arm, Document
 
 # XML 1.0 has no way to write these, not even escaped.
@@ -57,6 +57,9 @@ def _result(case: ET.Element, tag: str, message: str) -> None:
 def _output(document: Document, arm: Arm) -> list[str]:
     counts = ", ".join(f"{oracle} {words.count(n)}" for oracle, n in sorted(arm.counts.items()) if n) or "no finding"
     lines = [f"{words.count(arm.executions)} executions: {counts}; rate {words.rate(arm.total)}", words.RATES]
+    if arm.proof is not None:
+        facts = "; ".join(f"{label}: {cells[0]}" for label, cells in proofs.rows([arm]))
+        lines = [f"{words.count(arm.executions)} executions: {counts}; {facts}", *document.bounds]
     for finding in words.shown_findings(arm):
         lines.append(f"execution {words.count(finding.execution)}: {finding.oracle}: {finding.message}")
         lines += [f"  {label}: {text}" for label, text in words.facts(finding)]

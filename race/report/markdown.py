@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from race.hardware import record as hardware
-from race.report import words
+from race.report import proofs, words
 from race.results import Arm, Document, Finding, printable
 
 ICONS = {"held": "✅", "failed": "❌", "unjudged": "🔍", "inconclusive": "⚠️", "incomplete": "⚠️"}
@@ -59,6 +59,8 @@ def _lines(document: Document) -> Iterator[str]:
         yield from _findings(arm, findings)
     yield from _trace(document)
     yield from _list("What was shown", words.shown(document))
+    if document.bounds:
+        yield from _list("Within these bounds", document.bounds)
     if document.hardware:
         yield from _list("What this host was seen to reorder", hardware.summary(document.hardware))
     if verdict.not_shown:
@@ -66,6 +68,7 @@ def _lines(document: Document) -> Iterator[str]:
     yield from _list("What was asked", (f"{label}: {text}" for label, text in words.asked(document)))
     yield from ["", "### To repeat it", ""]
     commands = [words.repeat_command(document)]
+    commands += [resume] if (resume := proofs.resume_command(document)) else []
     commands += [command for _, command in words.replay_commands(document)] or [
         command for arm in document.arms if (command := words.finding_command(document, arm))
     ][:1]
@@ -91,13 +94,14 @@ def _arms(document: Document) -> Iterator[str]:
         ),
         *([escaped(oracle), *(words.count(arm.counts.get(oracle, 0)) for arm in arms)] for oracle in found),
         *([] if len(found) == 1 else [["any finding", *(words.count(arm.hits) for arm in arms)]]),
-        ["rate (95 %)", *(words.rate(arm.total) for arm in arms)],
+        *([label, *cells] for label, cells in proofs.rows(arms)),
+        *([] if any(arm.proof for arm in arms) else [["rate (95 %)", *(words.rate(arm.total) for arm in arms)]]),
         ["first finding", *(words.first_finding(document, arm) for arm in arms)],
         ["expected", *(escaped(words.expected(arm.expectation)) for arm in arms)],
         ["outcome", *(words.outcome(arm.expectation) for arm in arms)],
     ]
     yield from table(rows)
-    yield from ["", escaped(words.RATES)]
+    yield from ["", escaped(proofs.NOTE if any(arm.proof for arm in arms) else words.RATES)]
 
 
 def _findings(arm: Arm, findings: Sequence[Finding]) -> Iterator[str]:

@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from race.hardware import record as hardware
-from race.report import words
+from race.report import proofs, words
 from race.results import Arm, Document, Finding, printable
 
 WIDTH = 100
@@ -56,7 +56,8 @@ def _sections(document: Document, width: int) -> Iterator[RenderableType]:
     for i in range(0, len(document.arms), side_by_side):
         yield Text()
         yield _arms(document, document.arms[i : i + side_by_side])
-    yield Padding(Text(f"\n{words.RATES}", style="dim"), (0, 0, 0, 2))
+    note = proofs.NOTE if document.engine == "exhaustive" else words.RATES
+    yield Padding(Text(f"\n{note}", style="dim"), (0, 0, 0, 2))
     if tests := words.shown_differences(document):
         yield from bullets("Difference (Fisher's exact test, two-sided)", map(words.difference, tests))
     for arm, findings in words.arms_findings(document):
@@ -112,7 +113,10 @@ def _arms(document: Document, arms: Sequence[Arm]) -> RenderableType:
         row(oracle, *(_hits(arm, oracle) for arm in arms))
     if len(found) != 1:
         row("any finding", *(words.count(arm.hits) for arm in arms))
-    row("rate (95 %)", *(words.rate(arm.total) for arm in arms))
+    for label, cells in proofs.rows(arms):
+        row(label, *cells)
+    if not any(arm.proof for arm in arms):
+        row("rate (95 %)", *(words.rate(arm.total) for arm in arms))
     row("first finding", *(words.first_finding(document, arm) for arm in arms))
     row("expected", *(words.expected(arm.expectation) for arm in arms))
     row("outcome", *(words.outcome(arm.expectation) for arm in arms))
@@ -162,6 +166,8 @@ def _verdict(document: Document) -> Iterator[RenderableType]:
         yield Padding(Text("The run was interrupted: the figures are of what was done until then."), (0, 0, 0, 2))
     yield _list(verdict.reasons)
     yield from bullets("What was shown", words.shown(document))
+    if document.bounds:
+        yield from bullets("Within these bounds", document.bounds)
     if document.hardware:
         yield from bullets("What this host was seen to reorder", hardware.summary(document.hardware))
     if verdict.not_shown:
@@ -171,6 +177,9 @@ def _verdict(document: Document) -> Iterator[RenderableType]:
 def _repeat(document: Document, width: int) -> Iterator[RenderableType]:
     yield _heading("To repeat it")
     yield _command(words.repeat_command(document), width)
+    if resume := proofs.resume_command(document):
+        yield Padding(Text("to go on from where it ended:", style="dim"), (0, 0, 0, 2))
+        yield _command(resume, width)
     for what, replay in words.replay_commands(document):
         yield Padding(Text(what, style="dim"), (0, 0, 0, 2))
         yield Text(f"  {replay}", no_wrap=True, overflow="ignore")

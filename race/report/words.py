@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Iterable, Sequence
 
 from race.replay import Size
+from race.report import proofs
 from race.results import Arm, Difference, Document, Expectation, Finding, Interval
 from race.stats import CONFIDENCE
 
@@ -17,6 +18,7 @@ MODELS = {
 }
 ENGINES = {
     "weak": "random executions of a simulated machine",
+    "exhaustive": "each execution of a simulated machine, once",
     "hardware": "native threads on the CPUs of a host",
 }
 STATUSES = {
@@ -48,7 +50,9 @@ def _percent_digits(share: float) -> str:
     return f"{value:.{min(digits, 12)}f}"
 
 
-def rate(interval: Interval) -> str:
+def rate(interval: Interval | None) -> str:
+    if interval is None:
+        return "none"
     return (
         f"{percent(interval.rate)} ({_percent_digits(interval.low)} to {_percent_digits(interval.high)})"
         if interval.rate
@@ -152,6 +156,8 @@ def difference(test: Difference) -> str:
 
 def shown(document: Document) -> list[str]:
     """What each arm showed, a sentence an arm."""
+    if document.engine == "exhaustive":
+        return proofs.shown(document)
     sentences = []
     kind = "" if document.hardware else "random "
     for arm in document.arms:
@@ -163,7 +169,7 @@ def shown(document: Document) -> list[str]:
         else:
             sentences.append(
                 f"plan {arm.plan}: nothing went wrong in {_executions(arm.judged, kind)}; "
-                f"at 95 % confidence at most {percent(arm.total.high)} of such executions do"
+                f"at 95 % confidence at most {percent(arm.total.high if arm.total else 1.0)} of such executions do"
             )
         if arm.cut_short:
             sentences.append(
@@ -199,6 +205,7 @@ def facts(finding: Finding) -> list[tuple[str, str]]:
         ("seen by", by.strip()),
         ("zspage", where),
         ("class", finding.size_class),
+        ("no token", finding.untold),
     ]
     return [(label, text) for label, text in pairs if text]
 
@@ -302,7 +309,8 @@ def replay_command(document: Document, token: str) -> str:
 def finding_command(document: Document, arm: Arm) -> str | None:
     """Runs the execution alone that the report shows of this arm."""
     findings = shown_findings(arm)
-    if not findings or document.hardware:  # on hardware none comes twice
+    # On hardware none comes twice; in a search an execution has no number of its own.
+    if not findings or document.engine in ("hardware", "exhaustive"):
         return None
     scenario = document.scenario
     named = scenario.file if scenario.file in document.command else scenario.name

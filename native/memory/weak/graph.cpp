@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <utility>
 
 #include "memory/weak/types.hpp"
 
@@ -10,36 +11,42 @@ namespace race::weak {
 void Graph::begin(Guide* guide, unsigned cpus, std::uint32_t width) {
   guide_ = guide;
   sets_.clear(width);
-  if (words_.size() != m_.count_) words_.resize(m_.count_);
+  if (words_.size() != 2 * m_.count_) words_.resize(2 * m_.count_);  // the second half: ghosts, for steps of the host
   ++run_;
   accesses_.resize(1);
   cpus_.resize(cpus);
   for (State& s : cpus_) {
-    s.load_floor = s.newest_load = s.control = s.release = s.all = 0;
-    s.issued = s.epoch = s.newest_performed = s.held_releases = 0;
+    s.load_floor = s.newest_load = s.control = s.release = s.all = s.host = 0;
+    s.issued = s.epoch = s.newest_performed = s.held_releases = s.top = s.turns = s.attempt = 0;
+    s.relaxed = false;
     s.epochs.assign(1, 0);
     s.accesses.assign(1, 0);
     s.pending.clear();
+    s.locks.clear();
     s.waiting = {};
     s.accept = nullptr;
   }
   order_.clear();
+  frees_.clear();
   may_split_ = false;
 }
 
 void Machine::graph_isb() { graph_->isb(); }
 void Machine::graph_branch(Time view) { graph_->branch(view); }
+void Machine::graph_needs(Time view) { graph_->needs(view); }
 Time Machine::graph_join(Time a, Time b) { return graph_->join(a, b); }
 
 Loaded Machine::await(std::uint64_t address, Time address_view, Order order,
                       const std::function<bool(std::uint64_t)>& accept) {
   step<true>();
+  graph_->attempts(accept);
   return graph_->await(checked(address, "load"), address_view, order, accept);
 }
 
 Loaded Machine::atomic_if(std::uint64_t address, Time address_view, Order order, const Atomic& a,
                           const std::function<bool(std::uint64_t)>& accept, bool waits) {
   step<true>();
+  graph_->attempts(accept);
   return graph_->atomic_if(checked(address, "atomic"), address_view, order, a, accept, waits, true);
 }
 
@@ -52,12 +59,22 @@ Loaded Machine::graph_tracked(Loaded x) {
 
 // ---------------------------------------------------------------- issuing
 
-// Other CPUs come first where the guide says so.
-void Graph::your_turn() {
+// Other CPUs come first where the guide says so. They may have freed the word.
+void Graph::your_turn(std::uint32_t word, const char* what) {
   while (guide_->turn(make_id(m_.number_, current().issued + 1)) == Guide::Turn::other) {
     m_.reason = Leave::preempted;
     m_.leave(m_, m_.scheduler);
+    if (what != nullptr) m_.checked(m_.address_of(word), what);
   }
+}
+
+// Until something has happened that it may have waited for; somebody may have freed the word.
+void Graph::blocked(std::uint32_t word, const char* what) {
+  m_.reason = Leave::blocked;
+  m_.runnable_ &= ~m_.cpu_bit_;
+  m_.blocked_ |= m_.cpu_bit_;
+  m_.leave(m_, m_.scheduler);
+  if (!ghost(word)) m_.checked(m_.address_of(word), what);
 }
 
 std::uint32_t Graph::add(std::uint32_t word, View address, bool write) {
@@ -75,7 +92,7 @@ std::uint32_t Graph::add(std::uint32_t word, View address, bool write) {
   a.epoch = s.epoch;
   a.floor = sets_.join(s.load_floor, address);
   if (write)
-    a.floor = sets_.join(a.floor, s.control);
+    a.floor = sets_.join(a.floor, sets_.join(s.control, s.host));
   else if (!armv8())
     a.floor = m_.model_ == Model::sc ? s.all : sets_.join(a.floor, s.newest_load);
   if (!write) a.node = m_.new_node(n);
@@ -122,7 +139,7 @@ Loaded Graph::result(std::uint32_t n) const {
 }
 
 Loaded Graph::load(std::uint32_t word, View address, Order order) {
-  your_turn();
+  your_turn(word, "load");
   State& s = current();
   s.control = sets_.join(s.control, address);
   if (m_.model_ == Model::sc) drain();
@@ -136,7 +153,7 @@ Loaded Graph::load(std::uint32_t word, View address, Order order) {
 }
 
 void Graph::store(std::uint32_t word, View address, Loaded data, Order order) {
-  your_turn();
+  your_turn(word, "store");
   State& s = current();
   s.control = sets_.join(s.control, address);
   const std::uint32_t n = add(word, address, true);
@@ -176,7 +193,7 @@ Loaded Graph::atomic(std::uint32_t word, View address, Order order, const Machin
     const std::uint64_t compare = m_.resolve(a.compare).value;
     return atomic_if(word, address, order, a, [compare](std::uint64_t v) { return v == compare; }, false, false);
   }
-  your_turn();
+  your_turn(word, "atomic");
   State& s = current();
   s.control = sets_.join(s.control, address);
   const auto [r, w] = add_atomic(word, address, order, a);
@@ -194,14 +211,28 @@ Loaded Graph::atomic(std::uint32_t word, View address, Order order, const Machin
 
 Loaded Graph::atomic_if(std::uint32_t word, View address, Order order, const Machine::Atomic& a, const Accept& accept,
                         bool waits, bool plain_if_not) {
-  your_turn();
+  your_turn(word, "atomic");
   State& s = current();
-  const unsigned cpu = m_.number_;
   s.control = sets_.join(s.control, address);
   const auto [r, w] = add_atomic(word, address, order, a);
+  if (!wait_and_perform(r, accept, waits, plain_if_not)) return result(r);
+  if (!armv8() || (accesses_[r].acquire && releases(order))) {
+    if (!accesses_[w].performed) wait_performed(w);
+    s.load_floor = sets_.join(s.load_floor, accesses_[w].past);
+  }
+  return result(r);
+}
+
+// Performs the load of an atomic as soon as it can be and finds what it needs, and issues its store; false: it has none.
+bool Graph::wait_and_perform(std::uint32_t r, const Accept& accept, bool waits, bool plain_if_not) {
+  State& s = current();
+  const unsigned cpu = m_.number_;
+  const std::uint32_t word = accesses_[r].word, w = accesses_[r].pair;
+  const View address = accesses_[r].address;
   accesses_[r].by_cpu = accesses_[w].by_cpu = true;
-  const View floor = accesses_[r].floor;
-  if (plain_if_not && armv8()) accesses_[r].floor = sets_.join(s.load_floor, address);
+  accesses_[r].conditional = accesses_[w].conditional = true;
+  const View floor = accesses_[r].floor;  // if it writes
+  const View floor_if_not = plain_if_not && armv8() ? sets_.join(s.load_floor, address) : floor;
   std::vector<std::uint32_t> bases;
   std::uint32_t base = 0;
   s.accept = &accept;
@@ -219,7 +250,9 @@ Loaded Graph::atomic_if(std::uint32_t word, View address, Order order, const Mac
         if (accept(value(word, b)) && !reserved(word, cpu)) bases.push_back(b);
         if (!waits) {
           std::vector<std::uint32_t> all;
+          accesses_[r].floor = floor_if_not;
           readable(accesses_[r], all);
+          accesses_[r].floor = floor;
           for (const std::uint32_t v : all)
             if (!accept(value(word, v))) bases.push_back(v);
         }
@@ -229,36 +262,28 @@ Loaded Graph::atomic_if(std::uint32_t word, View address, Order order, const Mac
       s.waiting.slept = !bases.empty() && !s.waiting.splits;
     }
     s.waiting.own = own_order(accesses_[w]);
-    m_.reason = Leave::blocked;
-    m_.runnable_ &= ~m_.cpu_bit_;
-    m_.blocked_ |= m_.cpu_bit_;
-    m_.leave(m_, m_.scheduler);
+    blocked(word, "atomic");
   }
   s.waiting.waits = false;
   const bool writes = accept(value(word, base));
   s.waiting.own = own_order(accesses_[w]);
-  if (writes) accesses_[r].floor = floor;
-  if (!writes && plain_if_not) accesses_[r].acquire = false;
   if (!writes) {
+    accesses_[r].floor = floor_if_not;
+    if (plain_if_not) accesses_[r].acquire = false;
     accesses_[w].performed = true;  // there is none
     s.held_releases -= accesses_[w].release ? 1 : 0;
   }
   perform_load(r, base);
-  branch(accesses_[r].past);  // what comes next depends on what it found
-  if (writes) {
-    accesses_[w].by_cpu = false;
-    issue(w);
-    if (!armv8() || (accesses_[r].acquire && releases(order))) {
-      if (!accesses_[w].performed) wait_performed(w);
-      s.load_floor = sets_.join(s.load_floor, accesses_[w].past);
-    }
-  }
-  return result(r);
+  needs(accesses_[r].past);
+  if (!writes) return false;
+  accesses_[w].by_cpu = false;
+  issue(w);
+  return true;
 }
 
 // A load that waits for a value that will do. How often the loop that it stands for turned makes no difference.
 Loaded Graph::await(std::uint32_t word, View address, Order order, const Accept& accept) {
-  your_turn();
+  your_turn(word, "load");
   State& s = current();
   s.control = sets_.join(s.control, address);
   if (m_.model_ == Model::sc) drain();
@@ -280,14 +305,11 @@ Loaded Graph::await(std::uint32_t word, View address, Order order, const Accept&
       if (!bases.empty() && choose(n, bases, base)) break;
       s.waiting.slept = !bases.empty();
     }
-    m_.reason = Leave::blocked;
-    m_.runnable_ &= ~m_.cpu_bit_;
-    m_.blocked_ |= m_.cpu_bit_;
-    m_.leave(m_, m_.scheduler);
+    blocked(word, "load");
   }
   s.waiting.waits = false;
   perform_load(n, base);
-  branch(accesses_[n].past);
+  needs(accesses_[n].past);
   return result(n);
 }
 
@@ -313,21 +335,87 @@ void Graph::isb() {
   if (armv8()) s.load_floor = sets_.join(s.load_floor, s.control);
 }
 
+void Graph::needs(View v) {
+  State& s = current();
+  s.host = sets_.join(s.host, v);
+}
+
 void Graph::branch(View v) {
   State& s = current();
   s.control = sets_.join(s.control, v);
 }
 
-// The newest value for this CPU, outside of the model.
 std::uint64_t Graph::peek(std::uint32_t word) {
-  if (m_.inside_) {
-    const State& s = current();
-    for (std::size_t k = s.pending.size(); k-- > 0;) {
-      const Access& a = accesses_[s.pending[k]];
-      if (a.word == word && a.write) return m_.resolve(a.data).value;
-    }
+  if (!m_.inside_) return m_.words_[word].value;
+  your_turn(word, nullptr);
+  State& s = current();
+  if (m_.model_ == Model::sc) drain();
+  const std::uint32_t n = add(word, sets_.join(s.control, s.host), false);
+  accesses_[n].host = true;
+  issue(n);
+  if (!accesses_[n].performed) wait_performed(n);
+  s.host = sets_.join(s.host, accesses_[n].past);
+  return m_.nodes_[accesses_[n].node].result.value;
+}
+
+void Graph::host_step(std::uint32_t word, std::uint32_t freed) {
+  if (!m_.inside_) return;
+  your_turn(word, nullptr);
+  State& s = current();
+  const std::uint32_t of = static_cast<std::uint32_t>(m_.count_) + word;
+  const View after = sets_.join(s.control, s.host);
+  const std::uint32_t r = add(of, after, false), w = add(of, after, true);
+  for (const std::uint32_t n : {r, w}) {
+    accesses_[n].host = true;
+    accesses_[n].pair = n == r ? w : r;
+    accesses_[n].epoch = 0;
   }
-  return m_.words_[word].value;
+  if (freed != 0) frees_.push_back({w, word, freed});
+  static const Accept any = [](std::uint64_t) { return true; };
+  wait_and_perform(r, any, true, false);
+  if (!accesses_[w].performed) wait_performed(w);
+  s.host = sets_.join(s.host, accesses_[w].past);
+}
+
+bool Graph::gives_back(std::uint32_t lock) {
+  std::vector<std::uint32_t>& mine = current().locks;
+  const auto at = std::find(mine.begin(), mine.end(), lock);
+  if (at != mine.end()) {
+    mine.erase(at);
+    return true;
+  }
+  for (const State& s : cpus_)
+    if (std::find(s.locks.begin(), s.locks.end(), lock) != s.locks.end())
+      throw std::runtime_error("the exhaustive engine does not follow a lock that one CPU takes and another gives back");
+  return false;
+}
+
+void Graph::relax() {
+  State& s = current();
+  if (++s.turns > most_turns)
+    m_.fail({Oracle::livelock, "it tries again more often than the exhaustive engine follows", 0, -1, most_turns, 0,
+             ValueKind::number});
+  s.relaxed = true;
+  m_.reason = Leave::blocked;
+  m_.runnable_ &= ~m_.cpu_bit_;
+  m_.blocked_ |= m_.cpu_bit_;
+  m_.leave(m_, m_.scheduler);
+  s.relaxed = false;
+}
+
+std::uint32_t Graph::allocate(Region r) {
+  const std::uint32_t start = m_.heap_at_checkpoint_.top;
+  const auto room = (static_cast<std::uint32_t>(m_.count_) - start) / static_cast<std::uint32_t>(cpus_.size());
+  std::uint32_t& top = current().top;
+  if (top == 0) top = start + m_.number_ * room;
+  if (top + r.words + 1 > start + (m_.number_ + 1) * room)
+    throw std::runtime_error("the memory of a CPU does not suffice for the exhaustive engine");
+  r.first = std::exchange(top, top + r.words + 1);  // a dead word between regions
+  std::vector<Region>& all = m_.heap_.regions;
+  all.insert(std::upper_bound(all.begin(), all.end(), r, [](const Region& a, const Region& b) { return a.first < b.first; }),
+             r);
+  m_.heap_reused_ = true;
+  return r.first;
 }
 
 }  // namespace race::weak

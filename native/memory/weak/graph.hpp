@@ -48,8 +48,10 @@ class Graph {
     bool write = false;  // a store, or the store of an atomic
     bool acquire = false, release = false;
     bool no_return = false;
+    bool conditional = false;  // of an atomic that needs a certain value
     bool performed = false;
     bool by_cpu = false;  // its CPU waits for it, and performs it itself
+    bool host = false;    // a step of the host, or a look of an oracle: nothing that the program does is ordered by it
     std::uint8_t cpu = 0;
     std::uint32_t pair = 0;   // the other half of an atomic
     std::uint32_t epoch = 0;  // dmb ishst before it
@@ -86,8 +88,21 @@ class Graph {
   void fence(Fence f);
   void isb();
   void branch(View v);
+  void needs(View v);  // the CPU cannot go on without a value: what it issues later is issued later
   View join(View a, View b) { return sets_.join(a, b); }
+  // What an oracle looks at: a load that comes after what its CPU has waited for, and before its later stores.
   std::uint64_t peek(std::uint32_t word);
+  // The host is about to look at, or change, state that CPUs share and that no word holds: all orders of such steps that have
+  // the same word are explored, as those of atomics. Like a peek it orders no loads. freed: so many words from this one on may
+  // not be accessed any more.
+  void host_step(std::uint32_t word, std::uint32_t freed = 0);
+  void took(std::uint32_t lock) { current().locks.push_back(lock); }
+  bool gives_back(std::uint32_t lock);  // false: this CPU does not hold it
+  // Lets others go first. A loop that waits so, and not in an await, has no end: it is not followed beyond this many turns.
+  static constexpr std::uint32_t most_turns = 4;
+  void relax();
+  // Each CPU has memory of its own, so that no address depends on which came first.
+  std::uint32_t allocate(Region r);
 
   // ---- what the search does
   bool is_pending(Id id) const {
@@ -105,15 +120,29 @@ class Graph {
   const std::vector<std::uint32_t>& pending(unsigned cpu) const { return cpus_[cpu].pending; }
   bool waits_for_others(std::uint32_t n);  // a pending write or atomic that only other CPUs keep from being performed
   View own_order(const Access& w);
+  // What a CPU has had to wait for before it issues its next access, if that is a plain load; and what any may wait for.
+  View issue_order(unsigned cpu) {
+    const State& s = cpus_[cpu];
+    return sets_.join(s.load_floor, sets_.join(s.control, s.host));
+  }
+  View all_before(unsigned cpu) { return sets_.join(cpus_[cpu].all, issue_order(cpu)); }
+  std::uint32_t word(std::uint64_t address) const { return Machine::index(address); }
   std::uint32_t issued(unsigned cpu) const { return cpus_[cpu].issued; }
   void wake_all();
+  bool wake_relaxed();  // false: there is none
   void wake(unsigned cpu);
 
   std::uint32_t find(Id id) const { return index_of(id); }
   const Access& access(std::uint32_t n) const { return accesses_[n]; }
   Id id(std::uint32_t n) const { return n == 0 ? initially : accesses_[n].id; }
   const std::vector<std::uint32_t>& order() const { return order_; }  // the performed accesses
+  struct Free {
+    std::uint32_t write;  // of its host step
+    std::uint32_t first, words;
+  };
+  const std::vector<Free>& frees() const { return frees_; }
   bool has(View v, std::uint32_t n) const { return sets_.has(v, accesses_[n].at); }
+  const Sets& sets() const { return sets_; }
   std::uint32_t first_reader(std::uint32_t word, std::uint32_t write) {
     return write == 0 ? state(word).readers : accesses_[write].readers;
   }
@@ -131,6 +160,18 @@ class Graph {
   // For an older access of its own to the word; when that is performed is not the question of others.
   bool waits_for_own(unsigned cpu) const { return own_before(accesses_[index_of(cpus_[cpu].waiting.id)]) != 0; }
   const Accept* accept(unsigned cpu) const { return cpus_[cpu].accept; }
+  // The access that a CPU has not issued, or waits for, and what it needs; null: no certain value.
+  void attempts(const Accept& accept) {
+    current().attempt = current().issued + 1;
+    current().accept = &accept;
+  }
+  Id attempt(unsigned cpu) const {
+    return waiting(cpu).waits ? waiting(cpu).id : make_id(cpu, cpus_[cpu].issued + 1);
+  }
+  const Accept* attempt_needs(unsigned cpu) const {
+    const State& s = cpus_[cpu];
+    return s.waiting.waits || s.attempt == s.issued + 1 ? s.accept : nullptr;
+  }
   // The access of its CPU to the word before it; 0: there is none.
   std::uint32_t own_older(std::uint32_t n) const {
     const unsigned cpu = accesses_[n].cpu;
@@ -149,13 +190,19 @@ class Graph {
   };
   struct State {
     View load_floor = 0, newest_load = 0, control = 0, release = 0, all = 0;
+    View host = 0;  // what later stores and steps of the host come after besides: the CPU had to wait for it
     std::uint32_t issued = 0, epoch = 0, newest_performed = 0;
     std::uint32_t held_releases = 0;
+    std::uint32_t turns = 0;              // of loops that wait by trying again
+    bool relaxed = false;
+    std::uint32_t top = 0;                // of its memory; 0: it has allocated nothing
     std::vector<View> epochs;             // the stores before each dmb ishst
     std::vector<std::uint32_t> accesses;  // by number
     std::vector<std::uint32_t> pending;   // in program order
+    std::vector<std::uint32_t> locks;     // that it holds
     Waiting waiting;
     const Accept* accept = nullptr;
+    std::uint32_t attempt = 0;  // number of the access that it is of
   };
 
   WordState& state(std::uint32_t word) {
@@ -167,10 +214,11 @@ class Graph {
   std::uint32_t index_of(Id id) const { return cpus_[cpu_of(id)].accesses[number_of(id)]; }
   State& current() { return cpus_[m_.number_]; }
   bool armv8() const { return m_.model_ == Model::armv8; }
-  void your_turn();
+  void your_turn(std::uint32_t word, const char* what);
   std::uint32_t add(std::uint32_t word, View address, bool write);
   void issue(std::uint32_t n);
   void wait_performed(std::uint32_t n);
+  void blocked(std::uint32_t word, const char* what);
   void drain();
   void drain_loads();
   void drain_releases();
@@ -180,6 +228,8 @@ class Graph {
   bool splits(const Access& load);
   std::pair<std::uint32_t, std::uint32_t> add_atomic(std::uint32_t word, View address, Order order,
                                                      const Machine::Atomic& a);
+  bool wait_and_perform(std::uint32_t load, const Accept& accept, bool waits, bool plain_if_not);
+  bool ghost(std::uint32_t word) const { return word >= m_.count_; }  // of a step of the host
   void pend(std::uint32_t n);
   View earlier(const Access& w, bool writes_only);
   void readable(const Access& a, std::vector<std::uint32_t>& bases);
@@ -203,6 +253,7 @@ class Graph {
   std::vector<std::uint32_t> order_;
   std::vector<std::uint32_t> bases_;
   std::vector<Id> ids_;
+  std::vector<Free> frees_;
   bool may_split_ = false;
 };
 

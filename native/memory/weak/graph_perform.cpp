@@ -2,12 +2,14 @@
 #include <algorithm>
 
 #include "memory/weak/graph.hpp"
+#include "memory/weak/mistakes.hpp"
 
 namespace race::weak {
 
 // ---------------------------------------------------------------- what can be performed
 
 std::uint64_t Graph::value(std::uint32_t word, std::uint32_t write) {
+  if (ghost(word)) return 0;
   if (write != 0) return m_.known_or(accesses_[write].data).value;
   const WordState& s = state(word);
   return s.first_write == 0 ? m_.words_[word].value : s.initial;
@@ -31,6 +33,7 @@ bool Graph::waits_for_others(std::uint32_t n) {
 // Would the store of an atomic stay pending when its load has been performed?
 bool Graph::splits(const Access& load) {
   const Access& w = accesses_[load.pair];
+  if (w.host) return false;
   if (m_.known_or(w.operand).pending() || own_before(load) != 0) return true;
   for (const std::uint32_t n : cpus_[load.cpu].pending) {
     const Access& a = accesses_[n];
@@ -58,8 +61,9 @@ std::uint32_t Graph::reservation(std::uint32_t word, unsigned cpu) {
 void Graph::readable(const Access& a, std::vector<std::uint32_t>& bases) {
   for (std::uint32_t w = state(a.word).newest;; w = accesses_[w].base) {
     bases.push_back(w);
-    if (w == 0) return;
+    if (w == 0 || makes(Mistake::newest_only)) return;
     const Access& write = accesses_[w];
+    if (makes(Mistake::seen_too_wide) && write.readers != 0) return;
     if ((write.seen >> a.cpu & 1) != 0 || sets_.has(a.floor, write.at)) return;
   }
 }
@@ -83,6 +87,7 @@ bool Graph::ready(const Access& w) { return ready_alone(w) && !reserved(w.word, 
 bool Graph::ready_alone(const Access& w) {
   if (m_.known_or(w.data).pending() || own_before(w) != 0) return false;
   if (w.pair != 0 && (!accesses_[w.pair].performed || accesses_[w.pair].base != state(w.word).newest)) return false;
+  if (w.host) return true;
   for (const std::uint32_t n : cpus_[w.cpu].pending) {
     const Access& a = accesses_[n];
     if (a.id >= w.id) break;
@@ -111,7 +116,7 @@ bool Graph::try_perform(std::uint32_t n) {
     return true;
   }
   const Access& a = accesses_[n];
-  if (a.pair != 0 && !may_split_ && !guide_->wants(a.id) && splits(a)) return false;
+  if (a.pair != 0 && ((!may_split_ && !guide_->wants(a.id)) || makes(Mistake::no_split)) && splits(a)) return false;
   bases_of_load(a, bases_);
   if (bases_.empty() || !choose(n, bases_, base)) return false;
   perform_load(n, base);
@@ -145,6 +150,12 @@ void Graph::wake(unsigned cpu) {
   m_.blocked_ &= ~bit;
 }
 
+bool Graph::wake_relaxed() {
+  for (unsigned c = 0; c < cpus_.size(); ++c)
+    if (cpus_[c].relaxed) wake(c);
+  return m_.runnable_ != 0;
+}
+
 void Graph::wake_all() {
   m_.runnable_ |= m_.blocked_;
   m_.blocked_ = 0;
@@ -170,7 +181,7 @@ View Graph::own_order(const Access& w) {
   State& s = cpus_[w.cpu];
   View v = sets_.join(w.floor, w.pair != 0 ? m_.known_or(w.operand).view : m_.known_or(w.data).view);
   if (w.pair != 0) v = sets_.join(v, accesses_[w.pair].floor);
-  if (w.release || !armv8()) {
+  if (w.release || (!armv8() && !w.host)) {
     const bool all = s.newest_performed < number_of(w.id) && (w.pair == 0 || !accesses_[w.pair].performed);
     v = sets_.join(v, all ? s.all : w.before_known ? w.before : earlier(w, false));
   }
@@ -218,11 +229,11 @@ void Graph::perform_load(std::uint32_t n, std::uint32_t base) {
   readers = n;
   std::uint32_t newer = state(a.word).first_write;
   if (base != 0) {
-    accesses_[base].seen |= 1u << a.cpu;
+    if (!a.host) accesses_[base].seen |= 1u << a.cpu;
     newer = accesses_[base].newer;
   }
   if (newer != 0) sets_.order(a.past, accesses_[newer].at);
-  if (!a.no_return) s.newest_load = sets_.join(s.newest_load, a.past);
+  if (!a.no_return && !a.host) s.newest_load = sets_.join(s.newest_load, a.past);
   if (a.acquire) s.load_floor = sets_.join(s.load_floor, a.past);
   m_.nodes_[a.node].result = {value(a.word, base), a.past, 0};
   done(n);
@@ -235,6 +246,8 @@ void Graph::perform_write(std::uint32_t n) {
   const Loaded data = m_.known_or(a.data);
   const std::uint32_t base = word.newest;
   a.own = own_order(a);
+  if (makes(Mistake::own_all)) a.own = sets_.join(a.own, s.all);
+  if (makes(Mistake::own_reads) && a.pair != 0) a.own = sets_.join(a.own, accesses_[a.pair].past);
   View before = sets_.join(a.own, data.view);
   if (a.pair != 0) before = sets_.join(before, accesses_[a.pair].past);
   if (base != 0) before = sets_.join(before, accesses_[base].past);
@@ -245,13 +258,13 @@ void Graph::perform_write(std::uint32_t n) {
   a.past = sets_.with(before, a.at);
   a.seen |= 1u << a.cpu;
   if (base == 0) {
-    word.initial = m_.words_[a.word].value;
+    word.initial = ghost(a.word) ? 0 : m_.words_[a.word].value;
     word.first_write = n;
   } else {
     accesses_[base].newer = n;
   }
   word.newest = n;
-  m_.commit(a.word, data.value, m_.cpus_[a.cpu]);
+  if (!ghost(a.word)) m_.commit(a.word, data.value, m_.cpus_[a.cpu]);
   if (a.release) {
     s.release = sets_.join(s.release, a.past);
     --s.held_releases;
@@ -265,7 +278,7 @@ void Graph::done(std::uint32_t n) {
   Access& a = accesses_[n];
   State& s = cpus_[a.cpu];
   a.performed = true;
-  s.all = sets_.join(s.all, a.past);
+  if (!a.host) s.all = sets_.join(s.all, a.past);
   s.newest_performed = std::max(s.newest_performed, number_of(a.id));
   order_.push_back(n);
   if (!s.pending.empty()) std::erase(s.pending, n);

@@ -130,6 +130,7 @@ void Machine::wait_for(std::uint64_t address) {
 }
 
 void Machine::relax() {
+  if (graph_ != nullptr) return graph_->relax();
   if (search_) return;
   while (!others_runnable() && pending_count_ != 0) flush();
   const std::uint32_t others = runnable_ & ~cpu_bit_;
@@ -260,6 +261,12 @@ void Machine::poke(std::uint64_t address, std::uint64_t value) {
   if (trace != nullptr) trace->writer.resize(now_ + 1);
 }
 
+void Machine::host_step(std::uint64_t address) {
+  if (graph_ != nullptr) graph_->host_step(index(address));
+}
+void Machine::took(std::uint64_t lock) { graph_->took(index(lock)); }
+bool Machine::gives_back(std::uint64_t lock) { return graph_->gives_back(index(lock)); }
+
 std::uint64_t Machine::allocate(const char* name, std::uint32_t words, std::uint32_t elements) {
   if (words == 0 || elements == 0) throw std::invalid_argument("allocation of nothing");
   std::uint32_t serial = 0;
@@ -269,7 +276,9 @@ std::uint64_t Machine::allocate(const char* name, std::uint32_t words, std::uint
       break;
     }
   std::uint32_t first;
-  if (count_ - heap_.top > words) {
+  if (graph_ != nullptr) {
+    first = graph_->allocate({0, words, name, serial, words / elements});
+  } else if (count_ - heap_.top > words) {
     first = heap_.top;
     heap_.top += words + 1;  // a dead word between regions: running over an end is an oops
     heap_.regions.push_back({first, words, name, serial, words / elements});
@@ -296,14 +305,18 @@ void Machine::release(std::uint64_t address) {
   if (r == nullptr || address != address_of(r->first) || !live(address))
     fail({Oracle::oops, "release of memory that is not allocated", 0, -1, address, mapped(address) ? address : 0,
           ValueKind::address});
-  live_changes_.push_back({r->first, r->words, 1});
-  std::memset(&live_[r->first], 0, r->words);
-  heap_.released.push_back(static_cast<std::uint32_t>(r - heap_.regions.data()));
+  const Region freed = *r;
+  if (graph_ != nullptr) graph_->host_step(freed.first, freed.words);
+  if (!live(address)) return release(address);  // by another CPU, meanwhile
+  live_changes_.push_back({freed.first, freed.words, 1});
+  std::memset(&live_[freed.first], 0, freed.words);
+  if (graph_ == nullptr) heap_.released.push_back(static_cast<std::uint32_t>(r - heap_.regions.data()));
 }
 
 // An access is judged where it is issued: a store that was held while its word was live commits whatever happens to the word.
 void Machine::set_live(std::uint64_t address, std::uint32_t words, bool live) {
   const std::uint32_t first = index(address);
+  if (graph_ != nullptr && !live) graph_->host_step(first, words);
   live_changes_.push_back({first, words, live_[first]});
   std::memset(&live_[first], live ? 1 : 0, words);
 }

@@ -136,6 +136,7 @@ class Machine {
   const Cpu& cpu(unsigned n) const { return cpus_[n]; }
   std::uint64_t waits_for(unsigned n) const { return address_of(cpus_[n].waits_for); }
   unsigned current() const { return number_; }
+  unsigned cpus() const { return in_use_; }
   bool inside() const { return inside_; }  // does it run, or the scheduler?
   const Pending& pending(std::uint32_t n) const { return pool_[n]; }
   std::uint64_t accesses() const { return step_limit_ - fuel_; }
@@ -231,6 +232,10 @@ class Machine {
   std::uint64_t peek(std::uint64_t address);  // newest for this CPU; late loads that it needs are performed
   std::uint64_t peek_issued(std::uint64_t address) const;  // as if every held store had committed; unknown values are 0
   void poke(std::uint64_t address, std::uint64_t value);
+  // With a graph: see there.
+  void host_step(std::uint64_t address);
+  void took(std::uint64_t lock);
+  bool gives_back(std::uint64_t lock);
   std::uint64_t allocate(const char* name, std::uint32_t words, std::uint32_t elements);  // 0: out of memory
   void release(std::uint64_t address);
   void set_live(std::uint64_t address, std::uint32_t words, bool live);  // of words that were all one or the other
@@ -351,6 +356,7 @@ class Machine {
   void graph_branch(Time view);
   Time graph_join(Time a, Time b);
   Loaded graph_tracked(Loaded x);
+  void graph_needs(Time view);
 
   // searching (search.cpp)
   template <class F>

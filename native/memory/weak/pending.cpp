@@ -232,7 +232,9 @@ void Machine::drain_loads() {
 Loaded Machine::resolve_now(Loaded x) {
   if (search_) block_until([this, x] { return !known_or(x).pending(); });
   while (const std::uint32_t n = unread(x)) perform_through(n);
-  return known_or(x);
+  const Loaded known = known_or(x);
+  if (graph_ != nullptr && inside_) graph_needs(known.view);
+  return known;
 }
 
 // A store of another CPU that must directly follow the newest write of the word.

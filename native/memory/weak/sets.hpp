@@ -27,6 +27,7 @@ class Sets {
   std::uint32_t room() const { return 64 * width_; }
 
   bool has(View v, std::uint32_t access) const { return (at(v)[access / 64] >> (access % 64) & 1) != 0; }
+  const std::uint64_t* bits(View v) const { return at(v); }
 
   View join(View a, View b) {
     if (a == b || b == 0) return a;

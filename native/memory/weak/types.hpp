@@ -379,6 +379,13 @@ struct machine {
 
   // Is every execution explored? Then loops that wait are one access each.
   static bool explored() { return current->graph() != nullptr; }
+  static unsigned cpus() { return current->cpus(); }  // that an execution has
+  // The host looks at, or changes, state of its own that belongs to this address: where executions are explored, the order of
+  // such steps is one of the things to explore.
+  static void host_step(std::uint64_t address) { current->host_step(address); }
+  // While executions are explored: this CPU has taken a lock, or gives it back. Did it hold it?
+  static void took(std::uint64_t lock) { current->took(lock); }
+  static bool gives_back(std::uint64_t lock) { return current->gives_back(lock); }
   static void fence(Fence f) { current->fence(f); }
   static void isb() { current->isb(); }
   static void relax() { current->relax(); }

@@ -34,7 +34,9 @@ class _Bar:
 
 def rates(document: Document, oracle: str | None) -> Markup:
     """Of the oracle that the result is about, and of any finding; the others stand in a table."""
-    any_finding = [_Bar(arm.plan, arm.hits, arm.judged, arm.total) for arm in document.arms]
+    any_finding = [
+        _Bar(arm.plan, arm.hits, arm.judged, arm.total or stats.interval(arm.hits, arm.judged)) for arm in document.arms
+    ]
     groups = [("any finding", any_finding)]
     if oracle is not None:
         groups.insert(0, (oracle, [_bar(arm, oracle) for arm in document.arms]))

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from race.cause import Cause, rank
 from race.native import Site
-from race.report import steps, words
+from race.report import proofs, steps, words
 from race.report.html import page
 from race.report.html.findings import findings, headline, in_order, values
 from race.report.html.picture import left_out, picture
@@ -44,7 +44,7 @@ def render(document: Document, causes: Sequence[Cause], sites: Iterable[Site]) -
         document=document,
         icon=ICONS[document.verdict.status],
         kind=KINDS.get(document.verdict.status, "warn"),
-        rates=rates(document, headline(document)),
+        rates=rates(document, headline(document)) if document.engine != "exhaustive" else "",
         oracles=oracles,
         interval=interval,
         drawn=[_draw(document, cause, f"picture-{i}") for i, cause in enumerate(best[:MOST_DRAWN])],
@@ -52,6 +52,7 @@ def render(document: Document, causes: Sequence[Cause], sites: Iterable[Site]) -
         values=[table for table in tables if table[1]],
         findings=findings(document),
         plans=plans(document.arms, sites),
+        proofs=proofs,
         asked=page.split(words.asked(document)),
     )
 
