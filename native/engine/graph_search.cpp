@@ -35,6 +35,8 @@ void GraphSearch::take(Tree tree) {
   tree_ = std::move(tree);
   new_from_ = tree_.path.empty() ? 0 : tree_.path.size() - 1;
   above_.clear();
+  width_ =
+      1;  // runs that turn out too long draw from chance_ too: what is drawn must not depend on what was explored before
   complete_ = false;
 }
 

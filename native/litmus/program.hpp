@@ -64,7 +64,6 @@ struct Program {
   bool by_orders = false;  // exhaustive: by GraphSearch, if the program is one for it; else by the search over states
   Reductions reductions;   // by_orders
   std::uint64_t seed = 1;
-  std::optional<std::uint64_t> order;  // of GraphSearch: explore in an order by chance, from this seed
   std::vector<Initial> locations;
   std::vector<Thread> threads;
   std::vector<Observed> observe;
