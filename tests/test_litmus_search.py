@@ -9,7 +9,7 @@ import pytest
 
 from race.litmus.files import read_all
 from tests.litmus_support import MODELS, OWN, corpus
-from tests.search_support import needs_program, random_program, search
+from tests.search_support import Found, needs_program, random_program, search
 
 pytestmark = needs_program
 
@@ -19,10 +19,12 @@ pytestmark = needs_program
 def test_the_final_states_are_the_same(folder: str, model: str) -> None:
     tests, _ = read_all([str(OWN if folder == "own" else corpus() / folder)])
     by_states = search([test.program(model=model, engine="exhaustive", seed=1) for test in tests])
-    by_orders = search([test.program(model=model, engine="exhaustive-orders", seed=1) for test in tests])
+    programs = [test.program(model=model, engine="exhaustive-orders", seed=1) for test in tests]
+    by_orders = search(programs)
     for test, states, orders in zip(tests, by_states, by_orders, strict=True):
         assert orders.complete, test.file
         assert orders.states == states.states, test.file
+    assert in_another_order(programs, seed=1) == [found.all_but_runs() for found in by_orders]
     assert sum(found.executions for found in by_orders) < sum(found.executions for found in by_states)
 
 
@@ -31,8 +33,17 @@ def test_of_random_programs_too(seed: int, threads: int, length: int, count: int
     rng = random.Random(seed)
     programs = [random_program(rng, threads, length) for _ in range(count)]
     by_states = search([msgspec.json.encode(program | {"engine": "exhaustive"}) for program in programs])
-    by_orders = search([msgspec.json.encode(program | {"engine": "exhaustive-orders"}) for program in programs])
+    to_order = [msgspec.json.encode(program | {"engine": "exhaustive-orders"}) for program in programs]
+    by_orders = search(to_order)
     for program, states, orders in zip(programs, by_states, by_orders, strict=True):
         assert states.complete
         assert orders.complete
         assert orders.states == states.states, msgspec.json.encode(program).decode()
+    for order in range(1, 4):
+        assert in_another_order(to_order, order) == [found.all_but_runs() for found in by_orders]
+
+
+def in_another_order(programs: list[bytes], seed: int) -> list[Found]:
+    """The same search, with what comes first drawn."""
+    ordered = [msgspec.json.encode(msgspec.json.decode(program) | {"order": seed}) for program in programs]
+    return [found.all_but_runs() for found in search(ordered)]

@@ -190,6 +190,7 @@ litmus::Program parse_litmus(const std::string& text) {
   p.exhaustive = engine != 0;
   p.by_orders = engine == 2;
   p.seed = r.number("seed");
+  if (j.contains("order")) p.order = r.number("order");
   const json locations = get<json>(j, "locations", "program");
   if (!locations.is_array() || locations.size() > most_locations) bad("program.locations", "is no list, or too long");
   for (std::size_t i = 0; i < locations.size(); ++i)

@@ -124,7 +124,7 @@ class Client {
   // The shrinker takes what it is told.
   void can_compact() {
     const std::uint64_t pages = zs_.zs_can_compact();
-    if (pages > zs_.pages().frames())
+    if (pages > zs_.pages().most_in_use())
       report<M>({.oracle = Oracle::counter,
                  .what = "zs_can_compact counts more pages than there are",
                  .value = pages,

@@ -16,8 +16,8 @@ constexpr std::size_t enough_parts = 8;  // that a few workers have something to
 Exploration::Exploration(Campaign& campaign)
     : campaign_(campaign),
       plan_(campaign.plan()),
-      machine_(plan_.model, Scenario::words_needed(plan_)),
-      scenario_(plan_),
+      machine_(plan_.model, Scenario::words_needed(plan_, Scenario::frames_to_spare(plan_))),
+      scenario_(plan_, Scenario::frames_to_spare(plan_)),
       search_(machine_, scenario_, plan_.step_limit) {
   machine_.plan = plan_.setup_barriers;
   machine_.judged = plan_.oracles;

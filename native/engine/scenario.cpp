@@ -1,9 +1,11 @@
 #include "engine/scenario.hpp"
 
+#include <algorithm>
+
 namespace race {
 
 void Scenario::set_up() {
-  pages_ = std::make_unique<kernel::PageAllocator<M>>(plan_.page_size, plan_.frames);
+  pages_ = std::make_unique<kernel::PageAllocator<M>>(plan_.page_size, plan_.frames, spare_);
   zs_ = std::make_unique<Zs>(*pages_, cpus() + 1);
   oracles_ = std::make_unique<oracle::Oracles<M>>(*zs_);
   oracles_->may_be_destroyed = plan_.has(Op::destroy);
@@ -34,10 +36,15 @@ const char* Scenario::thread_name(unsigned cpu) const {
   return cpu == plan_.threads.size() ? "worker" : "(the end)";
 }
 
-std::uint32_t Scenario::words_needed(const Plan& plan) {
+std::uint32_t Scenario::frames_to_spare(const Plan& plan) {
+  const auto others = static_cast<std::uint32_t>(plan.threads.size());
+  return std::min(plan.frames * others, kernel::PageAllocator<M>::most_frames - plan.frames);
+}
+
+std::uint32_t Scenario::words_needed(const Plan& plan, std::uint32_t spare) {
   constexpr std::uint32_t slack = 1u << 16;  // zspages and handles; released ones are reused only when memory is short
   const std::uint32_t page = plan.page_size / 8;
-  return plan.frames * (page + 8) + static_cast<std::uint32_t>(plan.threads.size() + 3) * (page + 1) + slack;
+  return (plan.frames + spare) * (page + 8) + static_cast<std::uint32_t>(plan.threads.size() + 3) * (page + 1) + slack;
 }
 
 }  // namespace race

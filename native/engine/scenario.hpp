@@ -15,7 +15,8 @@ class Scenario final : public Workload {
   using M = weak::machine;
   using Zs = zsmalloc::Zsmalloc<M>;
 
-  explicit Scenario(const Plan& plan) : plan_(plan) {}
+  // spare: page frames besides, see there.
+  explicit Scenario(const Plan& plan, std::uint32_t spare = 0) : plan_(plan), spare_(spare) {}
 
   // CPUs: the threads of the plan, then the worker of deferred frees.
   unsigned cpus() const override { return static_cast<unsigned>(plan_.threads.size()) + 1; }
@@ -30,10 +31,13 @@ class Scenario final : public Workload {
   const Client<M>& client() const { return *client_; }
   const kernel::PageAllocator<M>& pages() const { return *pages_; }
   // How many words of simulated memory an execution of this plan can need.
-  static std::uint32_t words_needed(const Plan& plan);
+  static std::uint32_t words_needed(const Plan& plan, std::uint32_t spare = 0);
+  // For an exploration: every CPU has frames of its own.
+  static std::uint32_t frames_to_spare(const Plan& plan);
 
  private:
   const Plan& plan_;
+  const std::uint32_t spare_;
   std::unique_ptr<kernel::PageAllocator<M>> pages_;
   std::unique_ptr<Zs> zs_;
   std::unique_ptr<oracle::Oracles<M>> oracles_;

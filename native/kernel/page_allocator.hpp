@@ -30,12 +30,15 @@ class PageAllocator {
   static constexpr std::uint64_t first_pfn = 0x80000;  // where ARM64 boards have their DRAM
   static constexpr std::uint32_t most_frames = 4095;   // poison names a frame in 12 bits
 
-  PageAllocator(std::uint32_t page_size, std::uint32_t frames)
+  // spare: frames that are there besides, so that each CPU can have its own where executions are explored; at no time are more
+  // than `frames` in use.
+  PageAllocator(std::uint32_t page_size, std::uint32_t frames, std::uint32_t spare = 0)
       : page_size_(page_size),
-        frames_(frames),
-        mem_map_(M::template allocate_array<page<M>>("page", frames)),
-        memory_(M::template allocate_array<Word>("memory", std::uint64_t{frames} * words_per_page())) {
-    for (std::uint32_t f = 0; f < frames; ++f) {
+        frames_(frames + spare),
+        spare_(spare),
+        mem_map_(M::template allocate_array<page<M>>("page", frames_)),
+        memory_(M::template allocate_array<Word>("memory", std::uint64_t{frames_} * words_per_page())) {
+    for (std::uint32_t f = 0; f < frames_; ++f) {
       fill(f);
       M::set_live(words_of(f), words_per_page(), false);
       state_.free.push_back({f, 0, false});
@@ -45,6 +48,7 @@ class PageAllocator {
   std::uint32_t page_size() const { return page_size_; }
   std::uint32_t words_per_page() const { return page_size_ / 8; }
   std::uint32_t frames() const { return frames_; }
+  std::uint32_t most_in_use() const { return frames_ - spare_; }
   std::uint32_t free_frames() const { return static_cast<std::uint32_t>(state_.free.size() - state_.head); }
 
   // A page with one reference, or null. The frame that has been free for longest.
@@ -52,7 +56,7 @@ class PageAllocator {
     Free next;
     {
       const std::lock_guard guard(lock_);
-      if (state_.head == state_.free.size()) return nullptr;
+      if (free_frames() == spare_) return nullptr;
       next = state_.free[next_free()];
       ++state_.head;
     }
@@ -136,8 +140,8 @@ class PageAllocator {
     if constexpr (requires { M::explored(); })
       if (M::explored()) {
         const std::size_t at = saved_.head + M::cpu() + std::size_t{state_.taken[M::cpu()]++} * M::cpus();
-        if (at >= saved_.free.size())
-          throw std::runtime_error("a CPU has used all its page frames: give the pool more frames");
+        if (state_.head + spare_ >= saved_.free.size() || at >= saved_.free.size())
+          throw std::runtime_error("the exhaustive engine uses no page frame twice: give the pool more frames");
         return at;
       }
     return state_.head;
@@ -167,7 +171,7 @@ class PageAllocator {
   }
 
   std::uint32_t page_size_;
-  std::uint32_t frames_;
+  std::uint32_t frames_, spare_;
   Page mem_map_;
   Words memory_;
   std::mutex lock_;

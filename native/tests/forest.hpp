@@ -19,6 +19,7 @@ using Signature = std::vector<std::pair<weak::Id, weak::Id>>;
 struct Found {
   std::map<Signature, unsigned> executions;
   std::map<Oracle, unsigned> findings;
+  Signature first;  // in the order of exploration
   unsigned redundant = 0, trees = 0;
 };
 
@@ -116,6 +117,7 @@ class Forest {
       }
       const Outcome& o = search_.outcome();
       if (o.failed) ++found.findings[o.fault.oracle];
+      if (found.executions.empty()) found.first = signature(o);
       ++found.executions[signature(o)];
     }
   }

@@ -14,8 +14,13 @@ TEST_SUITE_BEGIN("weak");
 
 namespace {
 
-// Returns how many executions there are.
-std::size_t check_every_way(weak::Machine& machine, Workload& workload, std::uint64_t seed) {
+struct Seen {
+  std::size_t executions = 0;
+  bool other_order = false;  // did an order by chance begin with another one?
+};
+
+Seen check_every_way(weak::Machine& machine, Workload& workload, std::uint64_t seed) {
+  Seen seen;
   Forest forest(machine, workload);
   const Found whole = forest.whole();
   for (const auto& [signature, times] : whole.executions) CHECK(times == 1);
@@ -25,7 +30,9 @@ std::size_t check_every_way(weak::Machine& machine, Workload& workload, std::uin
   };
   for (const std::uint64_t order : {1, 2}) {
     CAPTURE(order);
-    same(forest.whole(seed * 10 + order));
+    const Found shuffled = forest.whole(seed * 10 + order);
+    same(shuffled);
+    seen.other_order = seen.other_order || shuffled.first != whole.first;
   }
   for (const std::uint64_t runs : {1, 2, 7, 100}) {
     CAPTURE(runs);
@@ -37,7 +44,8 @@ std::size_t check_every_way(weak::Machine& machine, Workload& workload, std::uin
       same(forest.units(runs, parts, seed));
     }
   }
-  return whole.executions.size();
+  seen.executions = whole.executions.size();
+  return seen;
 }
 
 // A few accesses of each kind, by chance.
@@ -91,7 +99,7 @@ TEST_CASE("in units and parts: one execution for each order of a lock") {
     CAPTURE(m);
     SeedProgram program({.words = 4, .allocators = m});
     weak::Machine machine(weak::Model::armv8, 1u << 14);
-    CHECK(check_every_way(machine, program, m) == (orders *= m + 1));
+    CHECK(check_every_way(machine, program, m).executions == (orders *= m + 1));
   }
 }
 
@@ -111,22 +119,24 @@ TEST_CASE("in units and parts: the allocator") {
   weak::Machine machine(weak::Model::armv8, Scenario::words_needed(plan));
   machine.plan = plan.barriers;
   Scenario scenario(plan);
-  CHECK(check_every_way(machine, scenario, 1) > 1);
+  CHECK(check_every_way(machine, scenario, 1).executions > 1);
 }
 
 TEST_CASE("in units and parts: random programs") {
   Rng chance(1);
-  std::size_t most = 0, all = 0;
+  std::size_t most = 0, all = 0, other_orders = 0;
   for (unsigned k = 0; k < 200; ++k) {
     CAPTURE(k);
     SmallProgram program = random_program(chance, 2 + chance.below(2), 3);
     weak::Machine machine(weak::Model::armv8, 4096);
-    const std::size_t n = check_every_way(machine, program, k);
-    most = std::max(most, n);
-    all += n;
+    const Seen seen = check_every_way(machine, program, k);
+    most = std::max(most, seen.executions);
+    all += seen.executions;
+    other_orders += seen.other_order ? 1 : 0;
   }
   CHECK(most > 100);
   CHECK(all > 2000);
+  CHECK(other_orders > 50);
 }
 
 TEST_SUITE_END();
