@@ -128,7 +128,23 @@ bool GraphSearch::sleeps(Choice c) const {
     return graph_.access(graph_.find(c.base)).at < depth;
   };
   const std::vector<Sleeping>& all = asleep_[cpu_of(c.id)];
-  return std::any_of(all.begin(), all.end(), [&](const Sleeping& s) { return s.id == c.id && was_there(s.depth); });
+  return std::any_of(all.begin(), all.end(), [&](const Sleeping& s) {
+    return s.id == c.id && was_there(s.depth) && !crossed_a_free(c.id, s.depth);
+  });
+}
+
+// Has what is freed here been accessed since that depth, or what is accessed here been freed?
+bool GraphSearch::crossed_a_free(Id id, std::size_t depth) const {
+  const Graph::Access& a = graph_.access(graph_.find(id));
+  const std::vector<std::uint32_t>& order = graph_.order();
+  return std::any_of(graph_.frees().begin(), graph_.frees().end(), [&](const Graph::Free& f) {
+    if (a.dangling && graph_.frees(f, a.word)) return graph_.access(f.write).at >= depth;
+    return f.write == a.pair &&
+           std::any_of(order.begin() + static_cast<std::ptrdiff_t>(depth), order.end(), [&](auto n) {
+             const Graph::Access& other = graph_.access(n);
+             return !other.host && other.cpu != a.cpu && other.word - f.first < f.words;
+           });
+  });
 }
 
 void GraphSearch::fall_asleep(std::size_t depth) {
@@ -248,6 +264,7 @@ void GraphSearch::performed(std::uint32_t access) {
   graph_.may_split(false);
   if (depth_ >= new_from_) {
     races(access);
+    if (graph_.access(access).dangling) race_of_dangling(access);
     if (!reductions_.writes_commute) orders_of_writes(access);
   }
   if (depth_ >= tree_.path.size() || tree_.path[depth_].chosen.id != id)
@@ -313,6 +330,17 @@ void GraphSearch::races_of_free(const Graph::Free& f) {
   for (std::size_t t = 0; t < performed; ++t)
     if (const std::uint32_t n = graph_.order()[t]; could_be_later(n) && !graph_.has(free.past, n))
       before(n, {graph_.id(free.pair), graph_.id(graph_.access(free.pair).base)}, free.past, f.write);
+}
+
+// An access to what has been freed could have come before that, unless its CPU would not have come to it.
+void GraphSearch::race_of_dangling(std::uint32_t n) {
+  const Graph::Access a = graph_.access(n);
+  const bool atomic = a.pair != 0 && (a.write || !graph_.access(a.pair).performed);
+  if (a.host || (atomic && !a.write)) return;  // an atomic: when its store is performed
+  const View own = graph_.join(a.write ? a.own : a.floor, graph_.issued_after(a.cpu));
+  for (const Graph::Free& f : graph_.frees())
+    if (graph_.frees(f, a.word) && !graph_.has(own, f.write))
+      before(f.write, {atomic ? graph_.id(a.pair) : a.id, graph_.id(a.base)}, own, n);
 }
 
 // Of an atomic, whose store nothing can come before then but with the write that it read.

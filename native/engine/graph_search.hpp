@@ -71,6 +71,7 @@ class GraphSearch final : public weak::Guide, private GraphSchedule {
 
   Id wanted() const;
   bool sleeps(Choice c) const;
+  bool crossed_a_free(Id id, std::size_t depth) const;
   void fall_asleep(std::size_t depth);
   void races(std::uint32_t access);
   void races_of_free(const weak::Graph::Free& f);
@@ -82,6 +83,7 @@ class GraphSearch final : public weak::Guide, private GraphSchedule {
   void note(std::size_t depth, const Sequence& sequence, const std::function<bool(Id)>& begins);
   std::uint32_t below(std::size_t n) { return chance_->below(static_cast<std::uint32_t>(n)); }
   void orders_of_writes(std::uint32_t n);
+  void race_of_dangling(std::uint32_t n);
   void advance();
   Result judge();
 
