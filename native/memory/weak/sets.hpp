@@ -3,6 +3,7 @@
 // A set is what an access, or a value, comes after. All sets are closed: whoever holds an access holds all that comes before it.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <stdexcept>
 #include <vector>
@@ -22,6 +23,7 @@ class Sets {
     width_ = words;
     count_ = 1;
     bits_.assign(words, 0);
+    ++run_;
   }
   std::uint32_t width() const { return width_; }
   std::uint32_t room() const { return 64 * width_; }
@@ -32,17 +34,9 @@ class Sets {
   View join(View a, View b) {
     if (a == b || b == 0) return a;
     if (a == 0) return b;
-    bool a_holds = true, b_holds = true;
-    for (std::uint32_t i = 0; i < width_; ++i) {
-      const std::uint64_t x = at(a)[i], y = at(b)[i];
-      a_holds = a_holds && (y & ~x) == 0;
-      b_holds = b_holds && (x & ~y) == 0;
-    }
-    if (a_holds) return a;
-    if (b_holds) return b;
-    const View v = copy(a);
-    for (std::uint32_t i = 0; i < width_; ++i) bits_[offset(v) + i] |= bits_[offset(b) + i];
-    return v;
+    Joined& known = joined_[(a * 31 + b) % joined_.size()];  // the same are joined again and again
+    if (known.run != run_ || known.a != a || known.b != b) known = {run_, a, b, join_anew(a, b)};
+    return known.both;
   }
 
   View with(View a, std::uint32_t access) {
@@ -61,6 +55,19 @@ class Sets {
   }
 
  private:
+  View join_anew(View a, View b) {
+    bool a_holds = true, b_holds = true;
+    for (std::uint32_t i = 0; i < width_; ++i) {
+      const std::uint64_t x = at(a)[i], y = at(b)[i];
+      a_holds = a_holds && (y & ~x) == 0;
+      b_holds = b_holds && (x & ~y) == 0;
+    }
+    if (a_holds) return a;
+    if (b_holds) return b;
+    const View v = copy(a);
+    for (std::uint32_t i = 0; i < width_; ++i) bits_[offset(v) + i] |= bits_[offset(b) + i];
+    return v;
+  }
   std::size_t offset(View v) const { return std::size_t{v} * width_; }
   const std::uint64_t* at(View v) const { return bits_.data() + offset(v); }
   View copy(View a) {
@@ -73,6 +80,12 @@ class Sets {
   std::uint32_t width_ = 1;  // words of a set
   View count_ = 1;           // of sets
   std::vector<std::uint64_t> bits_;
+  struct Joined {
+    std::uint32_t run = 0;
+    View a = 0, b = 0, both = 0;
+  };
+  std::uint32_t run_ = 0;
+  std::array<Joined, 256> joined_{};  // stays true when sets grow: what both hold, one of them holds
 };
 
 }  // namespace race::weak
