@@ -188,9 +188,18 @@ def test_race_native_judges_the_weak_machine_by_its_own_model(run_race: RunRace)
     plan = msgspec.json.decode(outcome.out)
     for strength, status in (("off", 0), ("on", 1)):
         (arm,) = [arm for arm in plan["arms"] if arm["plan"] == "off"]
-        request = plan | {"arms": [arm | {"weakened": strength == "off"}]}
+        expected = arm["expected"] if strength == "off" else {}
+        request = plan | {"arms": [arm | {"weakened": strength == "off", "expected": expected}]}
         done = subprocess.run(
             [str(NATIVE / "race-native")], input=msgspec.json.encode(request), capture_output=True, check=False
         )
         assert msgspec.json.decode(done.stdout)["arms"][0]["counts"]
         assert done.returncode == status
+
+
+def test_race_native_lets_a_scenario_expect_a_finding_of_the_kernel_itself(run_race: RunRace) -> None:
+    outcome = run_race("plan", "b5-destroy-against-migration", "--engine", "weak", "--executions", "300")
+    done = subprocess.run([str(NATIVE / "race-native")], input=outcome.out.encode(), capture_output=True, check=False)
+    (fault, *_) = msgspec.json.decode(done.stdout)["arms"]
+    assert fault["counts"]
+    assert done.returncode == 0

@@ -108,6 +108,18 @@ TEST_CASE("hardware: calibration counts every iteration") {
     }
 }
 
+TEST_CASE("hardware: threads that have one CPU between them do not wait for each other in every iteration") {
+  const Topology topology;
+  Rng rng(5);
+  Tuning t;
+  t.start = Start::flags;
+  t.batch = 1u << 16;
+  const unsigned cpu = topology.cpus().front().cpu;
+  const Measured m = measure(1, t, {cpu, cpu}, {0, 1}, rng);
+  CHECK(m.iterations == t.batch);
+  CHECK(m.late == 1);  // with a wait in each of so many it would take half a second, and minutes beside other programs
+}
+
 TEST_CASE("hardware: an instance comes back to its set-up") {
   const Plan plan = test::freeobj_corruption(4096);
   racing::judged = ~0u;

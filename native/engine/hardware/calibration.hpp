@@ -14,6 +14,7 @@ namespace race::hardware {
 
 struct Measured {
   std::uint64_t iterations = 0, weak = 0;
+  std::uint64_t late = 0;                     // batches in which the threads gave up waiting for each other
   double seconds = 0;                         // from the first batch to the last, preparation and counting included
   std::array<std::uint64_t, 256> outcomes{};  // by what the first thread read, 16 * that, and the second
   void add(const Measured& other);
