@@ -33,6 +33,7 @@ help:
 	@echo "make test      native tests, then the Python tests"
 	@echo "make arm64     cross-build race-native for AArch64 boards: one static file"
 	@echo "make test-arm64   its tests, under qemu-aarch64"
+	@echo "make digest    what the weak machine does in every scenario, in numbers that are the same on every machine"
 	@echo "make bench     measure speed"
 	@echo "make sanitize  native tests under AddressSanitizer and ThreadSanitizer"
 	@echo "make lint      formatting, types, static analysis"
@@ -92,7 +93,7 @@ test-native: build/native/CMakeCache.txt
 	build/native/native/race-tests
 
 test-python: setup build/native/CMakeCache.txt
-	@$(CMAKE) --build build/native --target race-broken-rules race-native race-native-faulty race-probe
+	@$(CMAKE) --build build/native --target race-broken-rules race-native race-native-faulty race-probe race-probe-planted
 	$(BIN)/python -m pytest
 
 bench: build/native/CMakeCache.txt
@@ -106,7 +107,7 @@ FIXED_LAYOUT = $(shell setarch -R true 2>/dev/null && echo setarch -R)
 # ---- AArch64: one static program that runs on any board, cross-built, and tested under an emulator. What depends on the CPU's
 # ordering cannot be tested so: an emulator on another host reorders as that host does.
 
-.PHONY: native-tool arm64 test-arm64 check-arm64
+.PHONY: native-tool arm64 test-arm64 check-arm64 digest
 
 check-arm64:
 	@tools/check-system.sh arm64
@@ -116,6 +117,11 @@ native-tool: build/native/CMakeCache.txt
 	@echo "build/native/native/race-native"
 
 build/arm64/CMakeCache.txt: cmake/aarch64.cmake
+# All that the weak machine does in every scenario, as numbers: the same on every machine.
+DIGEST := $(BIN)/python -m tests.digest --jobs $(JOBS)
+digest: setup native-tool
+	$(DIGEST) --output build/digest.txt build/native/native/race-native
+
 arm64: check-arm64 build/arm64/CMakeCache.txt
 	@$(CMAKE) --build build/arm64 --target race-native
 	@echo "build/arm64/native/race-native"
@@ -123,6 +129,8 @@ arm64: check-arm64 build/arm64/CMakeCache.txt
 test-arm64: setup arm64 native-tool
 	@$(CMAKE) --build build/arm64
 	qemu-aarch64 build/arm64/native/race-tests
+	$(DIGEST) --output build/digest.txt build/native/native/race-native
+	$(DIGEST) --output build/digest-arm64.txt --same-as build/digest.txt qemu-aarch64 build/arm64/native/race-native
 	$(BIN)/python -m pytest tests/arm64/check_*.py
 
 sanitize: $(SANITIZERS:%=sanitize-%)

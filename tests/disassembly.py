@@ -12,11 +12,13 @@ STRENGTHS = ["none", "dmb.ishst", "dmb.ishld", "acquire", "release", "dmb.ish", 
 
 @dataclass
 class Function:
-    """Instructions as mnemonic and operands, and what relocations name: the functions that are called."""
+    """Instructions as mnemonic and operands, their addresses, and what relocations name: functions that are called."""
 
     name: str
     instructions: list[tuple[str, str]] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
+    addresses: list[int] = field(default_factory=list)
+    called: dict[int, str] = field(default_factory=dict)  # by the instruction that calls
 
 
 def functions(objdump: str, file: Path) -> list[Function]:
@@ -29,8 +31,10 @@ def functions(objdump: str, file: Path) -> list[Function]:
             found.append(Function(head[1]))
         elif relocation := re.match(r"\s+[0-9a-f]+: R_\w+(?:CALL26|JUMP26|PLT32|PC32)\s+(.*)", line):
             found[-1].calls.append(relocation[1])
-        elif instruction := re.match(r"\s+[0-9a-f]+:\t(\S+)\s*(.*)", line):
-            mnemonic, operands = instruction[1], instruction[2]
+            found[-1].called[len(found[-1].instructions) - 1] = relocation[1]
+        elif instruction := re.match(r"\s+([0-9a-f]+):\t(\S+)\s*(.*)", line):
+            found[-1].addresses.append(int(instruction[1], 16))
+            mnemonic, operands = instruction[2], instruction[3]
             if mnemonic == "lock":  # a prefix of x86
                 mnemonic, _, operands = operands.partition(" ")
                 mnemonic = f"lock {mnemonic}"

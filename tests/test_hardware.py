@@ -191,3 +191,17 @@ def test_what_the_engine_cannot_run_is_refused_at_once(run_race: RunRace, scenar
     status, out, err = run_race("run", scenario, "--engine", "hardware", "--seconds", "1")
     assert (status, out) == (2, "")
     assert "which the hardware engine cannot run; use --engine weak" in err
+
+
+def test_race_native_judges_the_weak_machine_by_its_own_model(run_race: RunRace) -> None:
+    """Not by this CPU's: under TSO, plan off would have to be clean."""
+    outcome = run_race("plan", "freeobj-corruption", "--engine", "weak", "--executions", "300")
+    plan = msgspec.json.decode(outcome.out)
+    for strength, status in (("off", 0), ("on", 1)):
+        (arm,) = [arm for arm in plan["arms"] if arm["plan"] == "off"]
+        request = plan | {"arms": [arm | {"weakened": strength == "off"}]}
+        done = subprocess.run(
+            [str(NATIVE / "race-native")], input=msgspec.json.encode(request), capture_output=True, check=False
+        )
+        assert msgspec.json.decode(done.stdout)["arms"][0]["counts"]
+        assert done.returncode == status

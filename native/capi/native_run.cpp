@@ -1,7 +1,9 @@
 #include "capi/native_run.hpp"
 
 #include <algorithm>
+#include <cstdio>
 #include <ctime>
+#include <stdexcept>
 
 #include "capi/finding_json.hpp"
 #include "capi/hardware_child.hpp"
@@ -193,6 +195,30 @@ ordered_json host_json(std::optional<bool> emulated) {
       {"why", h.why}};
   if (emulated) j["emulated"] = *emulated, j["why"] = *emulated ? "the request says so" : "";
   return j;
+}
+
+ordered_json digest_request(const Request& request, std::uint64_t seeds) {
+  if (request.engine != "weak")
+    throw std::invalid_argument("a digest is of the weak engine; `race plan --engine weak`");
+  if (!request.executions) throw std::invalid_argument("a digest is of so many executions; `race plan --executions N`");
+  ordered_json arms = ordered_json::array();
+  for (const RequestedArm& arm : request.arms) {
+    Digest digest;
+    Plan plan = arm.native;
+    plan.max_findings = 1;
+    for (plan.seed = 1; plan.seed <= seeds; ++plan.seed) {
+      Campaign campaign(plan);
+      campaign.digest(digest, request.first, *request.executions);
+      campaign.run(request.first, *request.executions);
+      for (std::size_t o = 0; o < oracles.size(); ++o)
+        for (const FindingRecord& f : campaign.findings(static_cast<Oracle>(o)))
+          digest.add(finding_json(f, plan.max_traces != 0).dump());
+    }
+    char text[17];
+    std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(digest.value()));
+    arms.push_back({{"plan", arm.plan}, {"seeds", seeds}, {"executions", *request.executions}, {"digest", text}});
+  }
+  return {{"format", "race-digest"}, {"version", 1}, {"arms", arms}};
 }
 
 ordered_json run_request(const Request& request, const Tell& tell, const std::atomic<bool>& cancelled) {

@@ -109,6 +109,17 @@ Crossings Campaign::crossings(const BarrierPlan& base, std::uint64_t first, std:
   return counted;
 }
 
+void Campaign::digest(Digest& to, std::uint64_t first, std::uint64_t count) {
+  weak::Trace trace;
+  const Tracing tracing(machine_, trace);
+  for (std::uint64_t k = first; k != first + count; ++k) {
+    trace.clear();
+    const Outcome o = run_one(k);
+    to.add(machine_.accesses());
+    to.add(o, machine_.chooser.deviations(), trace);
+  }
+}
+
 // What the program itself throws, out of memory for one, says which execution it was.
 Outcome Campaign::run_one(std::uint64_t k) {
   try {
@@ -150,7 +161,7 @@ Retold Campaign::retell(const GraphExecution& found) {
       }
       why = "its deviations give another execution";
     }
-    if (n == 0) result.why = why;
+    if (n == 0 || told.astray.empty()) result.why = why;
   }
   return result;
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/crossings.hpp"
+#include "engine/digest.hpp"
 #include "engine/scenario.hpp"
 
 namespace race {
@@ -63,6 +64,8 @@ class Campaign {
   // Runs those executions with a trace each and counts what came to the sites, and what moved across them that the strengths of
   // `base` forbid. What they find is not counted. Ends early after cancel().
   Crossings crossings(const BarrierPlan& base, std::uint64_t first, std::uint64_t count);
+  // Runs those executions with a trace each, and adds all that they did.
+  void digest(Digest& to, std::uint64_t first, std::uint64_t count);
   void cancel() { cancelled_.store(true, std::memory_order_relaxed); }
   bool cancelled() const { return cancelled_.load(std::memory_order_relaxed); }
 

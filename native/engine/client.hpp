@@ -54,6 +54,11 @@ class Client {
     for (const Slot& s : slots_)
       if (s.handle != 0) visit(s.handle);
   }
+  // Every slot's object, 0 if it is empty, and the version of its payload.
+  template <class F>
+  void each_slot(F visit) const {
+    for (const Slot& s : slots_) visit(s.handle, s.version);
+  }
 
  private:
   using ZspageType = zsmalloc::zspage<M>;

@@ -45,7 +45,7 @@ Explored Exploration::run(const Unit& unit) {
     ++(r == GraphSearch::Result::redundant ? e.redundant : e.executions);
     if (search_.was_cut()) ++e.cut;
     if (r != GraphSearch::Result::failed) continue;
-    for (const Outcome& o : search_.findings()) count(o, e);
+    for (std::size_t i = 0; i < search_.findings().size(); ++i) count(search_.findings()[i], search_.execution(i), e);
     if (!unit.all && !e.findings.empty()) break;
   }
   e.above = search_.above();
@@ -53,18 +53,18 @@ Explored Exploration::run(const Unit& unit) {
   return e;
 }
 
-void Exploration::count(const Outcome& o, Explored& e) {
+void Exploration::count(const Outcome& o, const GraphExecution& execution, Explored& e) {
   if (!plan_.enabled(o.fault.oracle)) {
     ++e.cut;
     return;
   }
   const auto n = ++e.counts[static_cast<std::size_t>(o.fault.oracle)];
-  if (n <= std::max(plan_.max_findings, 1u)) e.findings.push_back(told(o, e.executions - 1));
+  if (n <= std::max(plan_.max_findings, 1u)) e.findings.push_back(told(o, execution, e.executions - 1));
 }
 
 // The execution as one of the campaign's, with its deviations and its steps.
-FindingRecord Exploration::told(const Outcome& o, std::uint64_t execution) const {
-  Retold retold = campaign_.retell(GraphExecution(search_.graph(), scenario_.cpus(), o));
+FindingRecord Exploration::told(const Outcome& o, const GraphExecution& of, std::uint64_t execution) const {
+  Retold retold = campaign_.retell(of);
   if (retold.finding) {
     retold.finding->execution = execution;
     return *retold.finding;

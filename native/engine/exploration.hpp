@@ -45,8 +45,8 @@ class Exploration {
   Explored run(const Unit& unit);
 
  private:
-  void count(const Outcome& o, Explored& e);
-  FindingRecord told(const Outcome& o, std::uint64_t execution) const;
+  void count(const Outcome& o, const GraphExecution& execution, Explored& e);
+  FindingRecord told(const Outcome& o, const GraphExecution& of, std::uint64_t execution) const;
   static void divide(Tree tree, double before, bool split, Explored& e);
 
   Campaign& campaign_;

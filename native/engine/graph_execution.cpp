@@ -28,6 +28,7 @@ GraphExecution::GraphExecution(const weak::Graph& graph, unsigned cpus, const Ou
       to.acquire = from.acquire;
       to.release = from.release;
       to.performed = performed(n);
+      to.ghost = from.host;
       to.bit = from.at;
       programs[cpu].push_back(index[n]);
     }
@@ -43,6 +44,21 @@ GraphExecution::GraphExecution(const weak::Graph& graph, unsigned cpus, const Ou
   }
   for (std::uint32_t n = 1; n < index.size(); ++n)
     if (index[n] != none && graph.access(n).pair != 0) accesses[index[n]].pair = index[graph.access(n).pair];
+  for (const weak::Graph::Free& f : graph.frees())
+    if (f.write < index.size() && index[f.write] != none) frees.push_back({index[f.write], f.first, f.words});
+}
+
+void GraphExecution::leave_out_end_of(unsigned cpu) {
+  std::vector<std::uint32_t>& mine = programs[cpu];
+  const auto needed = [&](std::uint32_t n) {
+    if (!accesses[n].performed) return false;
+    for (unsigned other = 0; other < programs.size(); ++other)
+      if (other != cpu && std::any_of(programs[other].begin(), programs[other].end(),
+                                      [&](std::uint32_t m) { return accesses[m].performed && comes_before(n, m); }))
+        return true;
+    return false;
+  };
+  while (!mine.empty() && !needed(mine.back())) mine.pop_back();
 }
 
 }  // namespace race

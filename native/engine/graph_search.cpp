@@ -5,15 +5,24 @@
 #include <stdexcept>
 #include <string>
 
+#include "memory/weak/mistakes.hpp"
+
 namespace race {
 
 using weak::cpu_of;
 using weak::Graph;
+using weak::makes;
+using weak::Mistake;
 using weak::number_of;
 using weak::View;
 
 GraphSearch::GraphSearch(weak::Machine& machine, Workload& workload, std::uint64_t step_limit)
     : machine_(machine), workload_(workload), engine_(machine, workload, step_limit), graph_(machine) {}
+
+void GraphSearch::reduce_by(const Reductions& reductions) {
+  reductions_ = reductions;
+  if (!reductions.writes_commute) reductions_.sleep_sets = reductions_.source_sets = false;
+}
 
 Outcome GraphSearch::prepare(std::uint64_t seed) {
   const Outcome o = engine_.prepare(seed);
@@ -40,6 +49,7 @@ GraphSearch::Result GraphSearch::run() {
     free_ = stuck_ = cut_ = was_asleep_ = false;
     asleep_wanted_ = weak::initially;
     findings_.clear();
+    executions_.clear();
     last_ = {};
     asleep_.assign(workload_.cpus(), {});
     fall_asleep(0);
@@ -54,7 +64,7 @@ GraphSearch::Result GraphSearch::run() {
   machine_.use(nullptr);
   if (r == Result::execution) {
     outcome_ = engine_.finish();
-    if (outcome_.failed) findings_.push_back(outcome_);
+    if (outcome_.failed) add_finding(outcome_);
     advance();
     return outcome_.failed ? Result::failed : r;
   }
@@ -75,14 +85,19 @@ GraphSearch::Result GraphSearch::judge() {
   }
   if (asleep && !cut_) return Result::redundant;
   if (!findings_.empty()) {
-    outcome_ = findings_.front();
+    // What is told does not depend on the order: first what is looked for, and of that what the first CPU found.
+    const auto rank = [this](const Outcome& o) {
+      return std::pair{(machine_.judged >> static_cast<unsigned>(o.fault.oracle) & 1) == 0, o.cpu};
+    };
+    outcome_ = *std::min_element(findings_.begin(), findings_.end(),
+                                 [&](const Outcome& a, const Outcome& b) { return rank(a) < rank(b); });
     return Result::failed;
   }
   if (cut_) return Result::cut;
   for (unsigned c = 0; c < workload_.cpus(); ++c) {
     if (!graph_.waiting(c).waits || machine_.cpu(c).daemon) continue;
     outcome_ = engine_.deadlock(c, graph_.waiting(c).word);
-    findings_.push_back(outcome_);
+    add_finding(outcome_);
     return Result::failed;
   }
   return Result::execution;
@@ -111,7 +126,9 @@ weak::Guide::Turn GraphSearch::turn(Id id) {
 }
 
 bool GraphSearch::sleeps(Choice c) const {
+  if (!reductions_.sleep_sets) return false;
   const auto was_there = [&](std::size_t depth) {
+    if (makes(Mistake::never_wakes)) return true;
     if (c.base == weak::initially || cpu_of(c.base) == cpu_of(c.id))
       return true;  // its own it could read before others
     return graph_.access(graph_.find(c.base)).at < depth;
@@ -123,6 +140,8 @@ bool GraphSearch::sleeps(Choice c) const {
 void GraphSearch::fall_asleep(std::size_t depth) {
   if (depth >= tree_.path.size()) return;
   for (const Id id : tree_.path[depth].explored) asleep_[cpu_of(id)].push_back({id, depth});
+  if (makes(Mistake::all_sleep))
+    for (const Sequence& s : tree_.path[depth].to_begin) asleep_[cpu_of(s.front().id)].push_back({s.front().id, depth});
 }
 
 std::uint32_t GraphSearch::choose(Id id, const std::vector<Id>& bases) {
@@ -157,6 +176,7 @@ std::uint32_t GraphSearch::choose(Id id, const std::vector<Id>& bases) {
   n.open = false;
   for (std::uint32_t i = 0; i < bases.size(); ++i)
     if (i != k && !sleeps({id, bases[i]})) n.others.push_back(bases[i]);
+  if (makes(Mistake::other_dropped) && n.others.size() > 1) n.others.pop_back();
   if (chance_)
     for (std::size_t i = n.others.size(); i > 1; --i) std::swap(n.others[i - 1], n.others[below(i)]);
   return k;
@@ -215,24 +235,28 @@ bool GraphSearch::next(unsigned& cpu) {
   }
 }
 
-// What is told does not depend on the order: first what is looked for, and of that what the first CPU found.
 void GraphSearch::failed(const Outcome& found) {
   if (found.fault.oracle == Oracle::livelock) {  // a load that stays stale for ever can make a loop endless
     cut_ = true;
     return;
   }
-  const auto rank = [this](const Outcome& o) {
-    return std::pair{(machine_.judged >> static_cast<unsigned>(o.fault.oracle) & 1) == 0, o.cpu};
-  };
-  findings_.insert(std::upper_bound(findings_.begin(), findings_.end(), found,
-                                    [&](const Outcome& a, const Outcome& b) { return rank(a) < rank(b); }),
-                   found);
+  race_with_free(found);
+  add_finding(found);
+}
+
+void GraphSearch::add_finding(const Outcome& found) {
+  GraphExecution& execution = executions_.emplace_back(graph_, workload_.cpus(), found);
+  for (const Outcome& before : findings_) execution.leave_out_end_of(before.cpu);
+  findings_.push_back(found);
 }
 
 void GraphSearch::performed(std::uint32_t access) {
   const Id id = graph_.id(access);
   graph_.may_split(false);
-  if (depth_ >= new_from_) races(access);
+  if (depth_ >= new_from_) {
+    races(access);
+    if (!reductions_.writes_commute) orders_of_writes(access);
+  }
   if (depth_ >= tree_.path.size() || tree_.path[depth_].chosen.id != id)
     throw std::logic_error("an access without a choice");
   if (begun_ < tree_.begin_with.size() && tree_.begin_with[begun_].id == id) ++begun_;
@@ -250,7 +274,8 @@ void GraphSearch::races(std::uint32_t n) {
     return;
   }
   const Id first = a.pair != 0 ? graph_.id(a.pair) : a.id;
-  for (std::uint32_t r = graph_.first_reader(a.word, a.base); r != 0; r = graph_.access(r).next_reader)
+  for (std::uint32_t r = graph_.first_reader(a.word, a.base); r != 0 && !makes(Mistake::no_race_with_load);
+       r = graph_.access(r).next_reader)
     if (graph_.access(r).cpu != a.cpu && !graph_.has(a.own, r)) before(r, {first, graph_.id(a.base)}, a.own, n);
   if (a.host)
     for (const Graph::Free& f : graph_.frees())
@@ -261,6 +286,18 @@ void GraphSearch::races(std::uint32_t n) {
       before(w, {first, graph_.id(graph_.access(w).base)}, a.own, n);
       if (!load_was_forwarded(w)) return;
     }
+}
+
+// As if it made a difference in which order plain stores write different words.
+void GraphSearch::orders_of_writes(std::uint32_t n) {
+  const Graph::Access a = graph_.access(n);
+  if (!a.write || a.pair != 0) return;
+  for (std::size_t t = 0; t < a.at; ++t) {
+    const std::uint32_t w = graph_.order()[t];
+    const Graph::Access& other = graph_.access(w);
+    if (other.write && other.pair == 0 && other.word != a.word && !graph_.has(a.own, w))
+      before(w, {a.id, graph_.id(a.base)}, a.own, n);
+  }
 }
 
 // An access to what is freed here could come after that, unless it comes before it, or a later step of its CPU does: then it was
@@ -285,20 +322,39 @@ void GraphSearch::races_of_free(const Graph::Free& f) {
       before(n, {graph_.id(free.pair), graph_.id(graph_.access(free.pair).base)}, free.past, f.write);
 }
 
+// An access that met freed memory could have come before that was freed. It was not performed, so it is in no race of a write.
+void GraphSearch::race_with_free(const Outcome& found) {
+  const std::uint32_t word = graph_.word(found.fault.where);
+  for (const Graph::Free& f : graph_.frees()) {
+    if (found.fault.oracle != Oracle::oops || word - f.first >= f.words) continue;
+    View own = graph_.all_before(found.cpu);
+    if (graph_.has(own, f.write) && machine_.model() == weak::Model::armv8 && found.fault.what[0] == 'l')
+      own = graph_.issue_order(found.cpu);
+    if (graph_.access(f.write).cpu == found.cpu || graph_.has(own, f.write)) continue;
+    std::uint32_t base = graph_.newest(word);
+    while (base != 0 && graph_.access(base).at > graph_.access(f.write).at) base = graph_.access(base).base;
+    if (const Graph::Accept* needs = graph_.attempt_needs(found.cpu); needs && !(*needs)(graph_.value(word, base)))
+      continue;
+    before(f.write, {graph_.attempt(found.cpu), graph_.id(base)}, own, 0, own);
+  }
+}
+
 // Of an atomic, whose store nothing can come before then but with the write that it read.
 bool GraphSearch::load_comes_before(std::uint32_t write, View own) const {
   const std::uint32_t load = graph_.access(write).pair;
-  return load != 0 && graph_.has(own, load);
+  return load != 0 && (graph_.has(own, load) || makes(Mistake::atomic_needs_load));
 }
 
 // Of an atomic, before the store that it read: then something can come between the two, and before that store.
 bool GraphSearch::load_was_forwarded(std::uint32_t write) const {
   const Graph::Access& w = graph_.access(write);
+  if (makes(Mistake::forwarded_ignored)) return false;
   return w.pair != 0 && w.base != 0 && graph_.access(w.base).at > graph_.access(w.pair).at;
 }
 
 // An atomic that needs a certain value could have come before the write that took the last one away.
 void GraphSearch::race_of_atomic(unsigned cpu, std::uint32_t word, std::uint32_t newest) {
+  if (makes(Mistake::condition_forgotten)) return;
   const Graph::Waiting& waiting = graph_.waiting(cpu);
   for (std::uint32_t w = newest; w != 0 && !graph_.has(waiting.own, w); w = graph_.access(w).base) {
     const std::uint32_t base = graph_.access(w).base;
@@ -325,6 +381,11 @@ void GraphSearch::races_of_blocked(unsigned cpu) {
 
 // Notes that executions may begin, in the place of this access, with `first` and what comes before that.
 void GraphSearch::before(std::uint32_t access, Choice first, View own, std::uint32_t writer) {
+  const Graph::Access& f = graph_.access(graph_.find(first.id));
+  before(access, first, own, writer, f.write ? own : f.floor);
+}
+
+void GraphSearch::before(std::uint32_t access, Choice first, View own, std::uint32_t writer, View first_own) {
   const Graph::Access& e = graph_.access(access);
   const std::uint32_t from = e.write && e.pair != 0 ? graph_.access(e.pair).at : e.at;
   // The load of an atomic may have been performed long before its store: then only that is to come first.
@@ -334,7 +395,9 @@ void GraphSearch::before(std::uint32_t access, Choice first, View own, std::uint
   // those that come before a write of their CPU: the others are placed by what they read.
   const std::vector<std::uint32_t>& order = graph_.order();
   View need = own;
-  if (first.base != weak::initially)  // a load may have read this one before it was performed
+  if (makes(Mistake::need_dropped)) need = 0;
+  if (first.base != weak::initially &&
+      !makes(Mistake::base_need_dropped))  // a load may have read this one before it was performed
     if (const Graph::Access& base = graph_.access(graph_.find(first.base)); base.at > from) {
       if (graph_.has(base.past, graph_.order()[from])) return;  // and comes after this access itself
       need = graph_.join(need, base.past);
@@ -359,7 +422,7 @@ void GraphSearch::before(std::uint32_t access, Choice first, View own, std::uint
       if (!forced_[t] && (!needed(order[t]) || (!a.write && number_of(a.id) > last[a.cpu]))) continue;
       sequence.push_back({a.id, graph_.id(a.base)});
       sequence_.push_back(order[t]);
-      if (a.write) continue;
+      if (a.write || makes(Mistake::loads_reordered)) continue;
       for (std::uint32_t o = graph_.own_older(order[t]); o != 0; o = graph_.own_older(o)) {
         const Graph::Access& before = graph_.access(o);
         if (before.write) break;
@@ -372,12 +435,10 @@ void GraphSearch::before(std::uint32_t access, Choice first, View own, std::uint
     }
   }
   sequence.push_back(first);
-  const Graph::Access& f = graph_.access(graph_.find(first.id));
-  const View first_own = f.write ? own : f.floor;
   // Can it begin with this one? Then what it leads to is among what this one leads to.
   const auto begins = [&](Id id) {
     const auto at = std::find_if(sequence.begin(), sequence.end(), [id](const Choice& c) { return c.id == id; });
-    if (at == sequence.end()) return false;
+    if (at == sequence.end() || (!reductions_.source_sets && at != sequence.begin())) return false;
     const auto k = static_cast<std::size_t>(at - sequence.begin());
     const View past = k < sequence_.size() ? graph_.access(sequence_[k]).past : first_own;
     return std::none_of(sequence_.begin(), sequence_.begin() + static_cast<std::ptrdiff_t>(k),
@@ -393,6 +454,7 @@ void GraphSearch::note(std::size_t depth, const Sequence& sequence, const std::f
   if (depth >= tree_.root) {
     std::vector<Sequence>& known = node.to_begin;
     if (std::any_of(known.begin(), known.end(), [&](const Sequence& s) { return begins(s.front().id); })) return;
+    if (makes(Mistake::begin_dropped) && !known.empty()) return;
     known.push_back(sequence);
     if (chance_) std::swap(known.back(), known[below(known.size())]);
     return;

@@ -12,6 +12,7 @@
 
 #include "engine/graph_execution.hpp"
 #include "engine/random.hpp"
+#include "engine/reductions.hpp"
 #include "engine/search_tree.hpp"
 #include "engine/weak_engine.hpp"
 #include "memory/weak/graph.hpp"
@@ -33,6 +34,9 @@ class GraphSearch final : public weak::Guide, private GraphSchedule {
     if (seed) chance_.emplace(Rng::mix(*seed));
   }
 
+  // For tests; see reductions.hpp.
+  void reduce_by(const Reductions& reductions);
+
   enum class Result : std::uint8_t {
     execution,
     redundant,  // it could only be completed as one that was explored
@@ -42,9 +46,10 @@ class GraphSearch final : public weak::Guide, private GraphSchedule {
   // One more run. Where a CPU fails the others go on, as if it were slow: each may have a finding. outcome() is the first.
   Result run();
   const Outcome& outcome() const { return outcome_; }
-  bool was_cut() const { return cut_; }  // also one that has findings
+  bool was_cut() const { return cut_; }                               // also one that has findings
   const std::vector<Outcome>& findings() const { return findings_; }  // at most one a CPU
-  // The last run, to be told to another machine (graph_strategy.hpp).
+  // The run up to each of these, and if there are none the whole of it: to be told to another machine (graph_strategy.hpp).
+  const GraphExecution& execution(std::size_t finding) const { return executions_[finding]; }
   GraphExecution execution() const { return {graph_, workload_.cpus(), outcome_}; }
   bool complete() const { return complete_; }
   Tree& tree() { return tree_; }                       // what is left, until complete()
@@ -64,30 +69,37 @@ class GraphSearch final : public weak::Guide, private GraphSchedule {
   void performed(std::uint32_t access) override;
   bool next(unsigned& cpu) override;
   void failed(const Outcome& found) override;
+  void add_finding(const Outcome& found);
 
   Id wanted() const;
   bool sleeps(Choice c) const;
   void fall_asleep(std::size_t depth);
   void races(std::uint32_t access);
   void races_of_free(const weak::Graph::Free& f);
+  void race_with_free(const Outcome& found);
   bool load_comes_before(std::uint32_t write, weak::View own) const;
   bool load_was_forwarded(std::uint32_t write) const;
   void races_of_blocked(unsigned cpu);
   void race_of_atomic(unsigned cpu, std::uint32_t word, std::uint32_t base);
   void before(std::uint32_t access, Choice first, weak::View own, std::uint32_t writer);
+  // The same of one that may not be issued yet; floor: what the architecture orders before it, alone.
+  void before(std::uint32_t access, Choice first, weak::View own, std::uint32_t writer, weak::View floor);
   void note(std::size_t depth, const Sequence& sequence, const std::function<bool(Id)>& begins);
   std::uint32_t below(std::size_t n) { return chance_->below(static_cast<std::uint32_t>(n)); }
+  void orders_of_writes(std::uint32_t n);
   void advance();
   Result judge();
 
   weak::Machine& machine_;
   Workload& workload_;
+  Reductions reductions_;
   WeakEngine engine_;
   weak::Graph graph_;
   std::uint32_t width_ = 1;  // of the graph's sets
   bool set_up_ = false, complete_ = false;
   Outcome outcome_;
   std::vector<Outcome> findings_;
+  std::vector<GraphExecution> executions_;  // of the findings
   bool cut_ = false;
 
   Tree tree_;

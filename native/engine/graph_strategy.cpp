@@ -25,8 +25,18 @@ GraphStrategy::GraphStrategy(const GraphExecution& wanted, const weak::Machine& 
   for (std::uint32_t n = 0; n < wanted.accesses.size(); ++n) {
     const Access& a = wanted.accesses[n];
     const bool alone = a.pair == none;
-    if (a.performed && (a.write || a.ghost || (in_order_ && alone))) open_[a.bit / 64] |= 1ull << (a.bit % 64);
+    if (a.performed && !is_ignored(a) && (a.write || a.ghost || (in_order_ && alone)))
+      open_[a.bit / 64] |= 1ull << (a.bit % 64);
   }
+  for (const GraphExecution::Free& f : wanted.frees)
+    for (unsigned cpu = 0; cpu < cpus_.size(); ++cpu) {
+      const std::vector<std::uint32_t>& program = wanted.programs[cpu];
+      if (std::find(program.begin(), program.end(), f.access) != program.end()) continue;
+      for (const std::uint32_t u : cpus_[cpu].units) {
+        const std::uint32_t n = units_[u].load != none ? units_[u].load : units_[u].write;
+        if (wanted.accesses[n].word - f.first < f.words) before_free_[f.access].push_back(u);
+      }
+    }
   if (!way.holds_for_loads) return;
   for (const std::vector<std::uint32_t>& program : wanted.programs)
     for (const std::uint32_t n : program) {
@@ -41,6 +51,7 @@ void GraphStrategy::make_units(unsigned cpu) {
   CpuState& c = cpus_[cpu];
   for (const std::uint32_t n : wanted_.programs[cpu]) {
     const Access& a = wanted_.accesses[n];
+    if (is_ignored(a)) continue;
     if (a.ghost) {
       (c.units.empty() ? c.ghosts : units_[c.units.back()].ghosts).push_back(n);
     } else if (a.write && a.pair != none) {
@@ -71,9 +82,16 @@ bool GraphStrategy::ready(std::uint32_t access, std::uint32_t with, const std::v
   return true;
 }
 
-// What its CPU comes to right behind `with`, one after the other.
+// What its CPU comes to right behind `with`, one after the other. An access is judged where it is issued: so those to what is
+// freed there are issued before.
 bool GraphStrategy::all_ready(const std::vector<std::uint32_t>& ghosts, std::uint32_t with) const {
-  return std::all_of(ghosts.begin(), ghosts.end(), [&](std::uint32_t n) { return ready(n, with, ghosts); });
+  return std::all_of(ghosts.begin(), ghosts.end(), [&](std::uint32_t n) {
+    if (!wanted_.accesses[n].performed) return true;
+    if (!ready(n, with, ghosts)) return false;
+    const auto free = before_free_.find(n);
+    return free == before_free_.end() || std::all_of(free->second.begin(), free->second.end(),
+                                                     [this](std::uint32_t u) { return units_[u].issued; });
+  });
 }
 
 void GraphStrategy::happened(std::uint32_t access) {
@@ -96,7 +114,7 @@ GraphStrategy::Step GraphStrategy::step(const Unit& u, std::uint32_t with) const
 // The access that the CPU comes to next. Behind its last one it may go to its end, or to its fault when all else has happened.
 GraphStrategy::Step GraphStrategy::next_step(unsigned cpu, std::uint32_t with) const {
   const CpuState& c = cpus_[cpu];
-  if (c.next == 0 && !all_ready(c.ghosts, none)) return Step::impossible;
+  if (!c.ghosts.empty()) return all_ready(c.ghosts, none) ? Step::plain : Step::impossible;  // it is to begin
   if (!c.at_end()) return step(units_[c.units[c.next]], with);
   if (cut_ || wanted_.waits[cpu]) return Step::impossible;
   return machine_.cpu(cpu).pending.empty() ? Step::plain : Step::impossible;
@@ -109,13 +127,15 @@ bool GraphStrategy::is_last(unsigned cpu) const {
 // How many accesses would be held or late until the CPU comes to one whose moment it is; none: it cannot come to any.
 std::uint32_t GraphStrategy::deviations_to_go(unsigned cpu) const {
   const CpuState& c = cpus_[cpu];
+  if (!c.ghosts.empty()) return none;
   std::uint32_t deviations = 0;
   for (std::size_t k = c.next; k < c.units.size(); ++k) {
     const Unit& u = units_[c.units[k]];
     const Step s = step(u, none);
     if (s == Step::impossible) return none;
     if (s == Step::deviates) ++deviations;
-    if (s == Step::plain && (u.write != none || in_order_)) return deviations;
+    const bool has_moment = u.write != none || in_order_;
+    if ((s == Step::plain && has_moment) || !u.ghosts.empty()) return deviations;
   }
   return none;
 }
@@ -212,7 +232,8 @@ Strategy::Answer GraphStrategy::decide(Choice kind, std::uint32_t n) {
   if (machine_.current() >= cpus_.size()) return {0, 0};  // the last checks
   if (machine_.inside()) {
     CpuState& c = cpus_[machine_.current()];
-    for (const std::uint32_t g : c.ghosts) happened(g);
+    for (const std::uint32_t g : c.ghosts)
+      if (wanted_.accesses[g].performed) happened(g);
     c.ghosts.clear();
   }
   const std::uint32_t runnable = machine_.runnable();
@@ -324,8 +345,10 @@ void GraphStrategy::issued(std::uint32_t n) {
   const bool fits = e.kind == Kind::store ? u.load == none : e.kind == Kind::load ? u.write == none : u.load != none;
   if (!fits) astray("CPU " + std::to_string(e.cpu) + " does another kind of access");
   unit_of_event_[n] = index;
+  u.issued = true;
   ++c.next;
-  for (const std::uint32_t g : u.ghosts) happened(g);
+  for (const std::uint32_t g : u.ghosts)
+    if (wanted_.accesses[g].performed) happened(g);
   if (u.load != none && wanted_.accesses[u.load].performed) {
     if (in_order_ && !atomic) happened(u.load);
     if (const std::uint32_t b = wanted_.accesses[u.load].base; b != none && own_readers_[b] != 0) --own_readers_[b];

@@ -20,12 +20,13 @@ class GraphStrategy final : public Strategy {
  public:
   // What the graph leaves open is decided so in one way and otherwise in another.
   struct Way {
-    bool high_first = false;       // of CPUs that can go on, the one with the highest number
     bool holds_for_loads = false;  // a store whose CPU reads it is held until it has: the load is no later then
+    bool ignores_looks = false;    // what oracles look at is left to chance: there may be no moment between it and an access
+    bool high_first = false;       // of CPUs that can go on, the one with the highest number
     bool commits_late = false;     // what is pending stays so as long as anything else can go on
   };
-  static constexpr unsigned ways = 8;
-  static Way way(unsigned n) { return {(n & 2) != 0, (n & 1) != 0, (n & 4) != 0}; }
+  static constexpr unsigned ways = 16;
+  static Way way(unsigned n) { return {(n & 1) != 0, (n & 2) != 0, (n & 4) != 0, (n & 8) != 0}; }
 
   // Thrown out of the execution when it can no longer become the one that is wanted.
   struct Astray : std::exception {
@@ -46,6 +47,7 @@ class GraphStrategy final : public Strategy {
   struct Unit {
     std::uint32_t load = none, write = none;
     std::vector<std::uint32_t> ghosts;  // that its CPU comes to right behind it
+    bool issued = false;
   };
   struct CpuState {
     std::vector<std::uint32_t> units;   // in program order
@@ -60,6 +62,7 @@ class GraphStrategy final : public Strategy {
   };
 
   void make_units(unsigned cpu);
+  bool is_ignored(const Access& a) const { return way_.ignores_looks && a.ghost && a.pair == none; }
   bool ready(std::uint32_t access, std::uint32_t with = none, const std::vector<std::uint32_t>& ghosts = {}) const;
   bool all_ready(const std::vector<std::uint32_t>& ghosts, std::uint32_t with) const;
   void happened(std::uint32_t access);
@@ -93,6 +96,7 @@ class GraphStrategy final : public Strategy {
   std::vector<CpuState> cpus_;
   std::vector<std::uint64_t> open_;         // what has a moment that has not come
   std::vector<std::uint32_t> time_;         // of each access, when it was committed
+  std::unordered_map<std::uint32_t, std::vector<std::uint32_t>> before_free_;  // of a free: units that are issued before
   std::vector<std::uint32_t> own_readers_;  // of each write: loads of its CPU that are to be issued before it commits
   std::unordered_map<std::uint32_t, std::uint32_t> newest_;      // of each word: the place of the write that happened last
   std::unordered_map<std::uint32_t, std::uint64_t> address_of_;  // of each word on the random machine

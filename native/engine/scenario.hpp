@@ -28,6 +28,7 @@ class Scenario final : public Workload {
 
   const char* thread_name(unsigned cpu) const;
   const Zs& zs() const { return *zs_; }
+  const Client<M>& client() const { return *client_; }
   const kernel::PageAllocator<M>& pages() const { return *pages_; }
   // How many words of simulated memory an execution of this plan can need.
   static std::uint32_t words_needed(const Plan& plan, std::uint32_t spare = 0);

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/reductions.hpp"
 #include "memory/order.hpp"
 #include "memory/weak/machine.hpp"
 
@@ -61,6 +62,8 @@ struct Program {
   weak::Model model = weak::Model::armv8;
   bool exhaustive = false;
   bool by_orders = false;  // exhaustive: by GraphSearch, if the program is one for it; else by the search over states
+  Reductions reductions;   // by_orders
+  std::optional<std::uint64_t> order;  // by_orders: of exploration, by chance with this seed
   std::uint64_t seed = 1;
   std::optional<std::uint64_t> order;  // of GraphSearch: explore in an order by chance, from this seed
   std::vector<Initial> locations;

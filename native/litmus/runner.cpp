@@ -34,6 +34,7 @@ bool has_graph(const Program& program) {
 Runner::Runner(Program program) : program_(std::move(program)), machine_(program_.model, 1024), interpreter_(program_) {
   if (program_.by_orders && has_graph(program_)) {
     graph_ = std::make_unique<GraphSearch>(machine_, interpreter_);
+    graph_->reduce_by(program_.reductions);
     graph_->shuffle(program_.order);
     return;
   }

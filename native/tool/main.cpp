@@ -2,6 +2,7 @@
 //   race-native [PLAN.json] > result.json      what `race plan` wrote, from a file or standard input
 //   race-native --calibrate [SECONDS]          what this host is seen to reorder
 //   race-native --host                         what this host is
+//   race-native --digest SEEDS [PLAN.json]     a number for all that the weak machine does: the same on every machine
 // The result goes to standard output as JSON, a short report and the progress to standard error.
 // Exit status: 0 it was run; 1 something was found where nothing may be; 2 the input is wrong; 4 it was not
 // completed. What a result means, `race report` says.
@@ -10,6 +11,7 @@
 #include <atomic>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <fstream>
 #include <iostream>
 #include <iterator>
@@ -44,8 +46,9 @@ void say_calibration(const ordered_json& calibration, const std::string& model) 
   say("tuning: " + calibration["tuning"]["text"].get<std::string>());
 }
 
-// Nothing may be found: it is as strong as the kernel's, or the scenario says so.
-bool must_be_clean(const json& arm, const std::string& model) {
+// Nothing may be found: it is as strong as the kernel's, or the scenario says so. host_model: of this CPU.
+bool must_be_clean(const json& arm, bool on_hardware, const std::string& host_model) {
+  const auto model = on_hardware ? host_model : arm["native"]["model"].get<std::string>();
   if (!arm.value("weakened", true)) return true;
   const auto expected = arm.find("expected");
   return expected != arm.end() && expected->contains(model) && (*expected)[model].value("clean", false);
@@ -71,13 +74,15 @@ std::string read_all(const char* file) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
+double number(const char* text, const char* what) {
+  char* end = nullptr;
+  const double v = std::strtod(text, &end);
+  if (end == text || *end != 0 || !(v > 0)) throw std::invalid_argument(std::string("\"") + text + "\" is no " + what);
+  return v;
+}
+
 std::string calibration_request(const char* seconds) {
-  double s = 5;
-  if (seconds != nullptr) try {
-      s = std::stod(seconds);
-    } catch (const std::exception&) {
-      throw std::invalid_argument(std::string("\"") + seconds + "\" is no number of seconds");
-    }
+  const double s = seconds != nullptr ? number(seconds, "number of seconds") : 5;
   return json{{"format", "race-plan"},  {"version", 1},         {"engine", "hardware"}, {"seed", 1},
               {"calibrate_seconds", s}, {"arms", json::array()}}
       .dump();
@@ -89,10 +94,18 @@ int run(int argc, char** argv) {
     std::cout << race::host_json(std::nullopt).dump(2) << '\n';
     return 0;
   }
-  if (first.size() > 1 && first[0] == '-' && first != "--calibrate")
-    throw std::invalid_argument("unknown option " + first +
-                                "; race-native [PLAN.json], --calibrate [SECONDS] or --host");
-  if (argc > (first == "--calibrate" ? 3 : 2)) throw std::invalid_argument("too many arguments");
+  if (first.size() > 1 && first[0] == '-' && first != "--calibrate" && first != "--digest")
+    throw std::invalid_argument(
+        "unknown option " + first +
+        "; race-native [PLAN.json], --calibrate [SECONDS], --host or --digest SEEDS [PLAN.json]");
+  if (argc > (first == "--digest" ? 4 : first == "--calibrate" ? 3 : 2))
+    throw std::invalid_argument("too many arguments");
+  if (first == "--digest") {
+    const double seeds = number(argc > 2 ? argv[2] : "", "number of seeds");
+    const race::Request request = race::parse_request(read_all(argc > 3 ? argv[3] : nullptr));
+    std::cout << race::digest_request(request, static_cast<std::uint64_t>(seeds)).dump(2) << '\n';
+    return 0;
+  }
   const race::Request request =
       race::parse_request(first == "--calibrate" ? calibration_request(argc > 2 ? argv[2] : nullptr)
                                                  : read_all(argc > 1 ? argv[1] : nullptr));
@@ -112,7 +125,7 @@ int run(int argc, char** argv) {
   for (std::size_t i = 0; i < result["arms"].size(); ++i) {
     const auto& arm = result["arms"][i];
     const bool found = !arm["counts"].empty();
-    wrong = wrong || (found && must_be_clean(request.document["arms"][i], model));
+    wrong = wrong || (found && must_be_clean(request.document["arms"][i], request.engine == "hardware", model));
     say("plan " + arm["plan"].get<std::string>() + ": " + std::to_string(arm["executions"].get<std::uint64_t>()) +
         " executions: " + (found ? arm["counts"].dump() : "nothing found"));
   }

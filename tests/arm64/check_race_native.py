@@ -1,4 +1,7 @@
-"""race-native, cross-built, under an emulator: the weak machine gives the same to the byte, and the rest runs."""
+"""race-native, cross-built, under an emulator: the weak machine gives the same document to the byte, and the rest runs.
+
+Of many more executions there is a digest: `make test-arm64` compares that first.
+"""
 
 from __future__ import annotations
 
@@ -27,17 +30,19 @@ def weak_arms(command: list[str], request: bytes) -> bytes:
     return msgspec.json.encode(arms)
 
 
-@pytest.mark.parametrize("page_size", [256, 4096])
 @pytest.mark.parametrize("scenario", shipped())
-def test_weak_machine_is_the_same_to_the_byte(run_race: RunRace, scenario: str, page_size: int) -> None:
-    command = f"plan {scenario} --engine weak --executions {EXECUTIONS} --page-size {page_size} --max-findings 1000"
+def test_weak_machine_is_the_same_to_the_byte(run_race: RunRace, scenario: str) -> None:
+    command = f"plan {scenario} --engine weak --executions {EXECUTIONS} --page-size 256 --max-findings 1000"
     plan = msgspec.json.decode(run_race(*command.split()).out)
     for arm in plan["arms"]:
         arm["native"]["max_traces"] = EXECUTIONS
     request = msgspec.json.encode(plan)
     here = weak_arms(HERE, request)
     assert here == weak_arms(THERE, request)
-    assert msgspec.json.decode(here)[0]["findings"]
+    for arm in msgspec.json.decode(here):
+        assert arm["executions"] == EXECUTIONS
+        assert arm["accesses"] > EXECUTIONS
+        assert len(arm["findings"]) == sum(arm["counts"].values())
 
 
 @pytest.fixture(scope="module")

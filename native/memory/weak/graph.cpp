@@ -17,7 +17,7 @@ void Graph::begin(Guide* guide, unsigned cpus, std::uint32_t width) {
   cpus_.resize(cpus);
   for (State& s : cpus_) {
     s.load_floor = s.newest_load = s.control = s.release = s.all = s.host = 0;
-    s.issued = s.epoch = s.newest_performed = s.held_releases = s.top = s.turns = 0;
+    s.issued = s.epoch = s.newest_performed = s.held_releases = s.top = s.turns = s.attempt = 0;
     s.relaxed = false;
     s.epochs.assign(1, 0);
     s.accesses.assign(1, 0);
@@ -39,12 +39,14 @@ Time Machine::graph_join(Time a, Time b) { return graph_->join(a, b); }
 Loaded Machine::await(std::uint64_t address, Time address_view, Order order,
                       const std::function<bool(std::uint64_t)>& accept) {
   step<true>();
+  graph_->attempts(accept);
   return graph_->await(checked(address, "load"), address_view, order, accept);
 }
 
 Loaded Machine::atomic_if(std::uint64_t address, Time address_view, Order order, const Atomic& a,
                           const std::function<bool(std::uint64_t)>& accept, bool waits) {
   step<true>();
+  graph_->attempts(accept);
   return graph_->atomic_if(checked(address, "atomic"), address_view, order, a, accept, waits, true);
 }
 

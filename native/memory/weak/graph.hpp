@@ -120,6 +120,13 @@ class Graph {
   const std::vector<std::uint32_t>& pending(unsigned cpu) const { return cpus_[cpu].pending; }
   bool waits_for_others(std::uint32_t n);  // a pending write or atomic that only other CPUs keep from being performed
   View own_order(const Access& w);
+  // What a CPU has had to wait for before it issues its next access, if that is a plain load; and what any may wait for.
+  View issue_order(unsigned cpu) {
+    const State& s = cpus_[cpu];
+    return sets_.join(s.load_floor, sets_.join(s.control, s.host));
+  }
+  View all_before(unsigned cpu) { return sets_.join(cpus_[cpu].all, issue_order(cpu)); }
+  std::uint32_t word(std::uint64_t address) const { return Machine::index(address); }
   std::uint32_t issued(unsigned cpu) const { return cpus_[cpu].issued; }
   void wake_all();
   bool wake_relaxed();  // false: there is none
@@ -153,6 +160,18 @@ class Graph {
   // For an older access of its own to the word; when that is performed is not the question of others.
   bool waits_for_own(unsigned cpu) const { return own_before(accesses_[index_of(cpus_[cpu].waiting.id)]) != 0; }
   const Accept* accept(unsigned cpu) const { return cpus_[cpu].accept; }
+  // The access that a CPU has not issued, or waits for, and what it needs; null: no certain value.
+  void attempts(const Accept& accept) {
+    current().attempt = current().issued + 1;
+    current().accept = &accept;
+  }
+  Id attempt(unsigned cpu) const {
+    return waiting(cpu).waits ? waiting(cpu).id : make_id(cpu, cpus_[cpu].issued + 1);
+  }
+  const Accept* attempt_needs(unsigned cpu) const {
+    const State& s = cpus_[cpu];
+    return s.waiting.waits || s.attempt == s.issued + 1 ? s.accept : nullptr;
+  }
   // The access of its CPU to the word before it; 0: there is none.
   std::uint32_t own_older(std::uint32_t n) const {
     const unsigned cpu = accesses_[n].cpu;
@@ -183,6 +202,7 @@ class Graph {
     std::vector<std::uint32_t> locks;     // that it holds
     Waiting waiting;
     const Accept* accept = nullptr;
+    std::uint32_t attempt = 0;  // number of the access that it is of
   };
 
   WordState& state(std::uint32_t word) {

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "memory/weak/graph.hpp"
+#include "memory/weak/mistakes.hpp"
 
 namespace race::weak {
 
@@ -60,8 +61,9 @@ std::uint32_t Graph::reservation(std::uint32_t word, unsigned cpu) {
 void Graph::readable(const Access& a, std::vector<std::uint32_t>& bases) {
   for (std::uint32_t w = state(a.word).newest;; w = accesses_[w].base) {
     bases.push_back(w);
-    if (w == 0) return;
+    if (w == 0 || makes(Mistake::newest_only)) return;
     const Access& write = accesses_[w];
+    if (makes(Mistake::seen_too_wide) && write.readers != 0) return;
     if ((write.seen >> a.cpu & 1) != 0 || sets_.has(a.floor, write.at)) return;
   }
 }
@@ -114,7 +116,7 @@ bool Graph::try_perform(std::uint32_t n) {
     return true;
   }
   const Access& a = accesses_[n];
-  if (a.pair != 0 && !may_split_ && !guide_->wants(a.id) && splits(a)) return false;
+  if (a.pair != 0 && ((!may_split_ && !guide_->wants(a.id)) || makes(Mistake::no_split)) && splits(a)) return false;
   bases_of_load(a, bases_);
   if (bases_.empty() || !choose(n, bases_, base)) return false;
   perform_load(n, base);
@@ -244,6 +246,8 @@ void Graph::perform_write(std::uint32_t n) {
   const Loaded data = m_.known_or(a.data);
   const std::uint32_t base = word.newest;
   a.own = own_order(a);
+  if (makes(Mistake::own_all)) a.own = sets_.join(a.own, s.all);
+  if (makes(Mistake::own_reads) && a.pair != 0) a.own = sets_.join(a.own, accesses_[a.pair].past);
   View before = sets_.join(a.own, data.view);
   if (a.pair != 0) before = sets_.join(before, accesses_[a.pair].past);
   if (base != 0) before = sets_.join(before, accesses_[base].past);

@@ -1,36 +1,103 @@
-// race-broken-rules [RULE]: litmus programs as JSON, a line each, from standard input; their final states, found by the
-// exhaustive engine of a machine on which that rule does not hold, a line of JSON each. Without RULE every rule holds.
-// With --list: the names of the rules.
+// race-broken-rules [OPTION...]: litmus programs as JSON, a line each, from standard input; their final states, found by the
+// exhaustive engine, a line of JSON each. Options: a rule of the machine, which then does not hold (memory/weak/rules.hpp); a
+// mistake, which the search over orders then makes (memory/weak/mistakes.hpp); a reduction of that search, which is then
+// switched off (engine/reductions.hpp); shuffle=SEED: its branches in a random order.
+// With --locks in the place of programs: how many executions the seed program with two allocators has.
+// With --list: the names of the rules; with --list-mistakes: of the mistakes.
+#include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <iostream>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 
+#include "bench/seed_program.hpp"
 #include "capi/litmus_program.hpp"
 #include "litmus/runner.hpp"
+#include "memory/weak/mistakes.hpp"
+#include "memory/weak/rules.hpp"
+
+namespace {
+
+using namespace race;
+
+template <class Names>
+void print(const Names& names) {
+  for (const std::string_view name : names) std::printf("%s\n", std::string(name).c_str());
+}
+
+// The place of a name, or Kind::count.
+template <class Kind, class Names>
+Kind named(std::string_view name, const Names& names) {
+  return static_cast<Kind>(std::find(names.begin(), names.end(), name) - names.begin());
+}
+
+bool take(std::string_view option, Reductions& reductions, std::optional<std::uint64_t>& order) {
+  if (const auto rule = named<weak::Rule>(option, weak::rule_names); rule != weak::Rule::count) {
+    weak::broken = rule;
+  } else if (const auto m = named<weak::Mistake>(option, weak::mistake_names); m != weak::Mistake::count) {
+    weak::made = m;
+  } else if (option == "sleep-sets") {
+    reductions.sleep_sets = false;
+  } else if (option == "source-sets") {
+    reductions.source_sets = false;
+  } else if (option == "writes-commute") {
+    reductions.writes_commute = false;
+  } else if (option.substr(0, 8) == "shuffle=") {
+    order = std::strtoull(option.data() + 8, nullptr, 10);
+  } else {
+    return false;
+  }
+  return true;
+}
+
+void count_executions(const Reductions& reductions, std::optional<std::uint64_t> order) {
+  SeedProgram program({.words = 2, .allocators = 2});
+  weak::Machine machine(weak::Model::armv8, 1024);
+  GraphSearch search(machine, program);
+  search.reduce_by(reductions);
+  search.shuffle(order);
+  std::uint64_t executions = 0, runs = 0;
+  for (; !search.complete(); ++runs) executions += search.run() == GraphSearch::Result::execution ? 1 : 0;
+  std::printf("%s\n", nlohmann::ordered_json{{"executions", executions}, {"runs", runs}}.dump().c_str());
+}
+
+}  // namespace
 
 int main(int count, char** arguments) {
-  using namespace race;
-  const std::string_view rule = count > 1 ? arguments[1] : "";
-  for (std::size_t r = 0; r < weak::rule_names.size(); ++r) {
-    if (rule == "--list") std::printf("%s\n", std::string(weak::rule_names[r]).c_str());
-    if (rule == weak::rule_names[r]) weak::broken = static_cast<weak::Rule>(r);
-  }
-  if (rule == "--list") return 0;
-  if (!rule.empty() && weak::broken == weak::Rule::count) {
-    std::fprintf(stderr, "there is no rule %s\n", arguments[1]);
+  Reductions reductions;
+  std::optional<std::uint64_t> order;
+  bool locks = false;
+  for (int k = 1; k < count; ++k) {
+    const std::string_view option = arguments[k];
+    if (option == "--list") return print(weak::rule_names), 0;
+    if (option == "--list-mistakes") return print(weak::mistake_names), 0;
+    locks = locks || option == "--locks";
+    if (option == "--locks" || take(option, reductions, order)) continue;
+    std::fprintf(stderr, "there is no rule, mistake or reduction %s\n", arguments[k]);
     return 2;
   }
+  if (locks) return count_executions(reductions, order), 0;
   for (std::string line; std::getline(std::cin, line);) {
-    litmus::Runner runner(parse_litmus(line));
-    runner.run(0, 1'000'000);
+    litmus::Program program = parse_litmus(line);
+    program.reductions = reductions;
+    program.order = order;
+    litmus::Runner runner(std::move(program));
+    nlohmann::ordered_json result;
+    std::uint64_t runs = 0;
+    try {
+      runs = runner.run(0, 1'000'000);
+    } catch (const std::logic_error& e) {  // the search itself sees that it went wrong
+      result["error"] = e.what();
+    }
     nlohmann::ordered_json states = nlohmann::ordered_json::array();
     for (const litmus::State& s : runner.states()) states.push_back(s.values);
-    std::printf(
-        "%s\n",
-        nlohmann::ordered_json{{"complete", runner.complete()}, {"states", states}, {"executions", runner.executions()}}
-            .dump()
-            .c_str());
+    result["complete"] = runner.complete();
+    result["states"] = states;
+    result["executions"] = runner.executions();
+    result["runs"] = runs;
+    std::printf("%s\n", result.dump().c_str());
   }
 }

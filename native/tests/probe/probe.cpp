@@ -1,5 +1,5 @@
 // What the compiler makes of the hardware machine: each primitive of an ordering site at each strength, as a function by itself,
-// and the allocator with every site at `none`, at `acquire`, at `release`, and toggled at run time. Tests read the disassembly.
+// and the allocator with every site at `none`, and toggled at run time. Tests read the disassembly.
 #include "memory/hardware/racing.hpp"
 #include "zsmalloc/zsmalloc.hpp"
 
@@ -45,6 +45,10 @@ RACE_PROBE(ref_get, Word<M>,
            kernel::lock_atomic<M>(no_site, [&](Order o) { return ref_to<M>(at.raw()).compare_exchange(1, 2, o); }))
 RACE_PROBE(ref_put, Word<M>,
            kernel::unlock_atomic<M>(no_site, [&](Order o) { return ref_to<M>(at.raw()).fetch_sub(1, o); }))
+RACE_PROBE(store_mb, Word<M>, (kernel::unlock_store<M, std::uint64_t>(no_site, ref_to<M>(at.raw()), 1u)))
+RACE_PROBE(wait_event, kernel::page<M>, kernel::wait_event<M>(at[&kernel::page<M>::units], no_site, [&] {
+             return at[&kernel::page<M>::flags].load() != 0;
+           }))
 
 template <class A>
 A argument_of(void (*)(A));
@@ -62,6 +66,7 @@ RACE_LOCKS(bit_spin_lock)
 RACE_LOCKS(page_lock)
 RACE_LOCKS(ref_get)
 RACE_LOCKS(work_take)
+RACE_LOCKS(wait_event)
 RACE_UNLOCKS(spin_unlock)
 RACE_UNLOCKS(read_unlock)
 RACE_UNLOCKS(write_unlock)
@@ -69,11 +74,9 @@ RACE_UNLOCKS(bit_spin_unlock)
 RACE_UNLOCKS(page_unlock)
 RACE_UNLOCKS(ref_put)
 RACE_UNLOCKS(work_queue)
+RACE_UNLOCKS(store_mb)
 
 }  // namespace race::probe
 
-// The class lock's critical sections, whole.
 template class race::zsmalloc::Zsmalloc<race::probe::fixed<race::Strength::none>>;
-template class race::zsmalloc::Zsmalloc<race::probe::fixed<race::Strength::acquire>>;
-template class race::zsmalloc::Zsmalloc<race::probe::fixed<race::Strength::release>>;
 template class race::zsmalloc::Zsmalloc<race::hardware::racing>;

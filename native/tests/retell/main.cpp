@@ -104,12 +104,13 @@ class Explored final : public Workload {
   Scenario scenario_;
 };
 
-nlohmann::ordered_json tell_findings(const Plan& plan, std::uint64_t runs) {
+nlohmann::ordered_json tell_findings(const Plan& plan, std::uint64_t runs, bool go_on) {
   Campaign campaign(plan);
   weak::Machine machine(plan.model, Scenario::words_needed(plan));
   machine.judged = plan.oracles;
   Explored explored(plan, machine);
   GraphSearch search(machine, explored);
+  search.go_on_after_findings(go_on);
   std::uint64_t findings = 0, told = 0;
   std::string first, error;
   std::map<std::string, std::uint64_t> oracles;
@@ -117,19 +118,21 @@ nlohmann::ordered_json tell_findings(const Plan& plan, std::uint64_t runs) {
   std::size_t deviations = 0;
   try {
     for (std::uint64_t n = 0; n < runs && !search.complete(); ++n) {
-      if (search.run() != GraphSearch::Result::failed) continue;
-      const Oracle oracle = search.outcome().fault.oracle;
-      if (!plan.enabled(oracle)) continue;
-      ++findings;
-      ++oracles[std::string(info(oracle).name)];
-      const auto began = std::chrono::steady_clock::now();
-      const Retold r = campaign.retell(search.execution());
-      seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
-      if (r.finding) {
-        ++told;
-        deviations = std::max(deviations, r.finding->deviations.size());
-      } else if (first.empty()) {
-        first = std::string(info(oracle).name) + ": " + r.why;
+      search.run();
+      for (std::size_t k = 0; k < search.findings().size(); ++k) {
+        const Oracle oracle = search.findings()[k].fault.oracle;
+        if (!plan.enabled(oracle)) continue;
+        ++findings;
+        ++oracles[std::string(info(oracle).name)];
+        const auto began = std::chrono::steady_clock::now();
+        const Retold r = campaign.retell(search.execution(k));
+        seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+        if (r.finding) {
+          ++told;
+          deviations = std::max(deviations, r.finding->deviations.size());
+        } else if (first.empty()) {
+          first = std::string(info(oracle).name) + ": " + r.why;
+        }
       }
     }
   } catch (const std::exception& e) {
@@ -146,7 +149,7 @@ int main(int count, char** arguments) {
   if (count > 1 && std::string_view(arguments[1]) == "plan") {
     const std::uint64_t runs = count > 2 ? std::stoull(arguments[2]) : 1000;
     for (std::string line; std::getline(std::cin, line);)
-      std::printf("%s\n", tell_findings(parse_plan(line), runs).dump().c_str());
+      std::printf("%s\n", tell_findings(parse_plan(line), runs, count > 3).dump().c_str());
     return 0;
   }
   for (std::string line; std::getline(std::cin, line);) {
