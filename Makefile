@@ -93,7 +93,7 @@ test-native: build/native/CMakeCache.txt
 	build/native/native/race-tests
 
 test-python: setup build/native/CMakeCache.txt
-	@$(CMAKE) --build build/native --target race-broken-rules race-native race-native-faulty race-probe race-probe-planted
+	@$(CMAKE) --build build/native --target race-broken-rules race-retell race-native race-native-faulty race-probe race-probe-planted
 	$(BIN)/python -m pytest
 
 bench: build/native/CMakeCache.txt

@@ -28,7 +28,6 @@ GraphExecution::GraphExecution(const weak::Graph& graph, unsigned cpus, const Ou
       to.acquire = from.acquire;
       to.release = from.release;
       to.performed = performed(n);
-      to.ghost = from.host;
       to.bit = from.at;
       programs[cpu].push_back(index[n]);
     }

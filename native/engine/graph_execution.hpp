@@ -43,8 +43,8 @@ struct GraphExecution {
     std::uint32_t first, words;
   };
   std::vector<Free> frees;
-  std::vector<bool> waits;                           // by CPU: for a value that did not come
-  std::uint32_t width = 0;                           // of a set of accesses, in words of 64
+  std::vector<bool> waits;  // by CPU: for a value that did not come
+  std::uint32_t width = 0;  // of a set of accesses, in words of 64
   std::vector<std::uint64_t> pasts;
   Outcome outcome;
   // A fault ended it at once, so that the other CPUs may have been anywhere.

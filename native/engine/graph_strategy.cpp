@@ -74,7 +74,8 @@ bool GraphStrategy::ready(std::uint32_t access, std::uint32_t with, const std::v
   const std::uint64_t* past = wanted_.past(access);
   const auto counts = [&](std::uint32_t bit) {
     const auto is = [&](std::uint32_t n) { return n != none && wanted_.accesses[n].bit == bit; };
-    return !is(access) && !(is(with) && wanted_.accesses[with].performed) && std::none_of(ghosts.begin(), ghosts.end(), is);
+    return !is(access) && !(is(with) && wanted_.accesses[with].performed) &&
+           std::none_of(ghosts.begin(), ghosts.end(), is);
   };
   for (std::uint32_t i = 0; i < open_.size(); ++i)
     for (std::uint64_t left = past[i] & open_[i]; left != 0; left &= left - 1)
@@ -89,8 +90,8 @@ bool GraphStrategy::all_ready(const std::vector<std::uint32_t>& ghosts, std::uin
     if (!wanted_.accesses[n].performed) return true;
     if (!ready(n, with, ghosts)) return false;
     const auto free = before_free_.find(n);
-    return free == before_free_.end() || std::all_of(free->second.begin(), free->second.end(),
-                                                     [this](std::uint32_t u) { return units_[u].issued; });
+    return free == before_free_.end() ||
+           std::all_of(free->second.begin(), free->second.end(), [this](std::uint32_t u) { return units_[u].issued; });
   });
 }
 
@@ -103,7 +104,7 @@ GraphStrategy::Step GraphStrategy::step(const Unit& u, std::uint32_t with) const
   const auto performed = [this](std::uint32_t n) { return wanted_.accesses[n].performed; };
   const bool loads = u.load == none || (performed(u.load) && ready(u.load, with));
   const bool writes = u.write == none || (performed(u.write) && ready(u.write, with));
-  if (!all_ready(u.ghosts, u.write)) return Step::impossible;
+  if (!all_ready(u.ghosts, u.write != none ? u.write : u.load)) return Step::impossible;
   if (loads && writes) return Step::plain;
   const bool acquire = u.load != none && wanted_.accesses[u.load].acquire;
   if (u.load == none) return sc_ ? Step::impossible : Step::deviates;
@@ -299,9 +300,10 @@ void GraphStrategy::catch_up() {
     const Event& e = trace_.events[n];
     unit_of_event_.resize(n + 1, none);
     if (e.cpu >= cpus_.size()) continue;
-    const bool was_late = (e.kind == Kind::load && e.issue != 0 && !e.forwarded) || (e.kind == Kind::rmw && e.issue != 0);
-    const bool issues = !was_late && (e.kind == Kind::load || e.kind == Kind::late || e.kind == Kind::store ||
-                                      e.kind == Kind::rmw);
+    const bool was_late =
+        (e.kind == Kind::load && e.issue != 0 && !e.forwarded) || (e.kind == Kind::rmw && e.issue != 0);
+    const bool issues =
+        !was_late && (e.kind == Kind::load || e.kind == Kind::late || e.kind == Kind::store || e.kind == Kind::rmw);
     if (issues) issued(n);
     std::uint32_t u = issues ? unit_of_event_[n] : was_late || e.kind == Kind::commit ? unit_of_event_[e.issue] : none;
     if (u == none) continue;

@@ -21,9 +21,10 @@ class GraphStrategy final : public Strategy {
   // What the graph leaves open is decided so in one way and otherwise in another.
   struct Way {
     bool holds_for_loads = false;  // a store whose CPU reads it is held until it has: the load is no later then
-    bool ignores_looks = false;    // what oracles look at is left to chance: there may be no moment between it and an access
-    bool high_first = false;       // of CPUs that can go on, the one with the highest number
-    bool commits_late = false;     // what is pending stays so as long as anything else can go on
+    bool ignores_looks =
+        false;                // what oracles look at is left to chance: there may be no moment between it and an access
+    bool high_first = false;  // of CPUs that can go on, the one with the highest number
+    bool commits_late = false;  // what is pending stays so as long as anything else can go on
   };
   static constexpr unsigned ways = 16;
   static Way way(unsigned n) { return {(n & 1) != 0, (n & 2) != 0, (n & 4) != 0, (n & 8) != 0}; }
@@ -94,16 +95,17 @@ class GraphStrategy final : public Strategy {
 
   std::vector<Unit> units_;
   std::vector<CpuState> cpus_;
-  std::vector<std::uint64_t> open_;         // what has a moment that has not come
-  std::vector<std::uint32_t> time_;         // of each access, when it was committed
-  std::unordered_map<std::uint32_t, std::vector<std::uint32_t>> before_free_;  // of a free: units that are issued before
+  std::vector<std::uint64_t> open_;  // what has a moment that has not come
+  std::vector<std::uint32_t> time_;  // of each access, when it was committed
+  std::unordered_map<std::uint32_t, std::vector<std::uint32_t>>
+      before_free_;                         // of a free: units that are issued before
   std::vector<std::uint32_t> own_readers_;  // of each write: loads of its CPU that are to be issued before it commits
-  std::unordered_map<std::uint32_t, std::uint32_t> newest_;      // of each word: the place of the write that happened last
+  std::unordered_map<std::uint32_t, std::uint32_t> newest_;  // of each word: the place of the write that happened last
   std::unordered_map<std::uint32_t, std::uint64_t> address_of_;  // of each word on the random machine
   std::unordered_map<std::uint64_t, std::uint32_t> word_at_;
-  std::size_t seen_ = 1;                           // events of the trace
+  std::size_t seen_ = 1;                            // events of the trace
   std::vector<std::uint32_t> unit_of_event_{none};  // that it issued
-  std::uint32_t performing_ = none;                // the late access that was chosen
+  std::uint32_t performing_ = none;                 // the late access that was chosen
 };
 
 // One run so. Whatever it came to: it is for the caller to see whether that is what was found on the graph.
