@@ -63,6 +63,7 @@ struct Program {
   bool exhaustive = false;
   bool by_orders = false;  // exhaustive: by GraphSearch, if the program is one for it; else by the search over states
   Reductions reductions;   // by_orders
+  std::optional<std::uint64_t> order;  // by_orders: of exploration, by chance with this seed
   std::uint64_t seed = 1;
   std::vector<Initial> locations;
   std::vector<Thread> threads;
