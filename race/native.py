@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
@@ -12,6 +14,7 @@ import msgspec
 from race.errors import InputError, RunError
 
 try:
+    from race import _native
     from race._native import ffi, lib
 except ImportError as missing:
     raise RunError(f"the native engine is not built ({missing}); build it with `make` in the checkout") from missing
@@ -86,6 +89,12 @@ def _take_error(error: Any, otherwise: str) -> str:
 
 def version() -> str:
     return bytes(ffi.string(lib.race_version())).decode()
+
+
+@functools.cache
+def build() -> str:
+    """The version, and which build of it: two builds of one version may search differently."""
+    return f"{version()} ({hashlib.sha256(Path(_native.__file__).read_bytes()).hexdigest()[:12]})"
 
 
 @functools.cache

@@ -8,6 +8,7 @@ execution below: as with the engine, who explores that execution need not be who
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -59,6 +60,13 @@ class MadeUp:
     def unit(self, _arm: str, _plan: bytes, request_json: bytes, _version: str) -> bytes:
         """What race.worker.run_unit does on the engine."""
         return msgspec.json.encode(_Unit(self, msgspec.json.decode(request_json)).run())
+
+
+def stuck_or_small(_arm: str, plan: bytes, request_json: bytes, _version: str) -> bytes:
+    """A unit for worker processes: of plan `stuck` it does not come back."""
+    if plan == b"stuck":
+        time.sleep(1000)
+    return MadeUp(1, depth=3).unit(_arm, plan, request_json, _version)
 
 
 @dataclass

@@ -12,10 +12,12 @@ import pytest
 
 from race import campaign
 from race.errors import InputError, RunError
+from race.exhaustive import explore as driver
 from race.exhaustive import frontier, state
 from race.exhaustive.explore import ArmPlan, Result, Settings, explore
 from race.exhaustive.state import Limits, State, encoded
-from tests.made_up_tree import MadeUp, Threads
+from race.pool import LocalPool
+from tests.made_up_tree import MadeUp, Threads, stuck_or_small
 
 ANY_FINDING = bool
 RUN = frontier.Run(
@@ -162,6 +164,20 @@ def test_what_was_interrupted_goes_on_to_the_same_end(
     assert sessions > 3
     ours = encoded(part)
     assert {**ours, "shared": None} == {**whole, "shared": None}
+
+
+def test_a_unit_that_does_not_come_back_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the time is up its worker is ended, and the next plan has another one."""
+    monkeypatch.setattr(driver, "UNIT", 0.1)
+    monkeypatch.setattr(driver, "FIRST_UNIT", 0.1)
+    arms = []
+    with LocalPool(1) as pool:
+        for plan, seconds in (("stuck", 0.1), ("on", None)):
+            plans = [ArmPlan(plan, plan.encode(), never, State())]
+            how = settings(seconds=seconds)
+            arms += explore(plans, pool, how, threading.Event(), lambda _: None, stuck_or_small).arms
+    assert [arm.bound for arm in arms] == ["time", ""]
+    assert [arm.state.executions for arm in arms] == [0, len(list(MadeUp(1, depth=3).executions()))]
 
 
 def test_a_unit_that_fails_ends_it_with_what_there_is() -> None:

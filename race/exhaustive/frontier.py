@@ -37,7 +37,7 @@ class Run(msgspec.Struct, kw_only=True):
 
 NAMES: Final = {
     "race": "version of race",
-    "engine": "version of the engine",
+    "engine": "build of the engine",
     "scenario": "scenario",
     "sha256": "scenario file (sha256)",
     "page_size": "page size",
@@ -66,7 +66,7 @@ def run_of(
 ) -> Run:
     return Run(
         race=race.__version__,
-        engine=native.version(),
+        engine=native.build(),
         scenario=scenario.source.name,
         sha256=sha256(scenario.source),
         page_size=scenario.page_size,

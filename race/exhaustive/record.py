@@ -63,7 +63,7 @@ def bounds(scenario: Scenario, model: str) -> Iterator[str]:
     threads = ", ".join(f"{thread.name} ({_steps(len(thread.steps))})" for thread in tables.threads)
     setup = f", after a set-up of {_steps(len(tables.setup))} in their one order" if tables.setup else ""
     yield f"the threads and their steps: {threads}{setup}"
-    yield f"pages of {scenario.page_size:,} bytes; {tables.pool.frames:,} page frames"
+    yield f"pages of {scenario.page_size:,} bytes; {tables.pool.frames:,} page frames, none of them used twice"
     yield f"what model {model} may reorder, under each plan's strengths (docs/memory-model.md says what it leaves out)"
     yield "a waiting loop's turns that change nothing are left out: such executions are one"
     yield f"what the oracles look for: {', '.join(scenario.oracles)}"
