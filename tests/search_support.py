@@ -25,6 +25,10 @@ class Found(msgspec.Struct):
     runs: int  # executions, and what could only be completed as one that was explored
     error: str = ""
 
+    def all_but_runs(self) -> Found:
+        """When it is seen that a run is redundant depends on the order of exploration."""
+        return msgspec.structs.replace(self, runs=0)
+
 
 def search(programs: list[bytes], *options: str) -> list[Found]:
     """Options: see native/tests/broken_rules/main.cpp."""

@@ -18,11 +18,12 @@ from race.scenario.native_plan import native_plan
 Json = dict[str, Any]
 
 
-def open_campaign(plan: str, *, page_size: int = 256) -> native.Campaign:
+def open_campaign(plan: str, *, page_size: int = 256, **change: Any) -> native.Campaign:
     catalog = native.catalog()
     scenario = load(find("freeobj-corruption"), catalog, page_size)
     strengths = resolve(plan, catalog.sites, scenario.held, catalog.guards)
-    return native.Campaign(native_plan(scenario, strengths, model="armv8", seed=1, max_findings=100))
+    plan_json = native_plan(scenario, strengths, model="armv8", seed=1, max_findings=100)
+    return native.Campaign(msgspec.json.encode(msgspec.json.decode(plan_json) | change))
 
 
 @pytest.fixture(scope="module")
@@ -89,8 +90,9 @@ def test_units_find_what_the_whole_finds(campaign: native.Campaign, runs: int) -
     assert driver.counts == whole["counts"]
 
 
-def test_an_answer_depends_on_the_request_alone(campaign: native.Campaign) -> None:
-    request = msgspec.json.encode({"tree": None, "runs": 3, "all": True, "split": True})
+@pytest.mark.parametrize("order", [None, 5])
+def test_an_answer_depends_on_the_request_alone(campaign: native.Campaign, order: int | None) -> None:
+    request = msgspec.json.encode({"tree": None, "runs": 3, "all": True, "split": True, "order": order})
     first = campaign.explore(request)
     explore(campaign, order=7)
     explore(campaign, tree=msgspec.json.decode(first)["tree"])
@@ -121,6 +123,14 @@ def test_the_first_finding_ends_a_unit(campaign: native.Campaign) -> None:
     assert finding["execution"] == answer["executions"] - 1
     assert answer["tree"] is not None
     assert finding["deviations"] is not None or finding["untold"]
+
+
+def test_a_fault_that_the_plan_does_not_look_for_cuts() -> None:
+    with open_campaign("on,zs_page_migrate.class.unlock=none", oracles=["double-allocation"]) as unseeing:
+        answer = explore(unseeing)
+    assert answer["counts"] == {}
+    assert answer["findings"] == []
+    assert 0 < answer["cut"] < answer["executions"]
 
 
 def test_a_plan_that_orders_is_explored_whole() -> None:

@@ -11,7 +11,6 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
@@ -21,21 +20,11 @@ from race.errors import InputError, RunError
 from race.hardware import process
 from race.hardware.request import Request
 from tests.conftest import RunRace
+from tests.faulty import run_plan
 
 NATIVE = Path(__file__).parents[1] / "build" / "native" / "native"
-FAULTY = NATIVE / "race-native-faulty"
 MAY_FIND = {"tso": 1, "armv8": 0}  # exit status when plan off finds something: under TSO it may not
 SHORT = "--engine hardware --executions 2000 --calibrate 0.2"
-
-
-def run_plan(run_race: RunRace, folder: Path, options: str, **changes: Any) -> tuple[int, dict[str, Any], Path]:
-    """What race-native with injected faults makes of a plan: its exit status, its result, and the result's file."""
-    plan = msgspec.json.decode(run_race(*f"plan freeobj-corruption --calibrate 0.2 {options}".split()).out)
-    plan.update(changes)
-    done = subprocess.run([str(FAULTY)], input=msgspec.json.encode(plan), capture_output=True, timeout=120, check=False)
-    file = folder / "result.json"
-    file.write_bytes(done.stdout)
-    return done.returncode, msgspec.json.decode(done.stdout), file
 
 
 def test_compare_runs_its_budget_and_claims_nothing(run_race: RunRace, tmp_path: Path) -> None:

@@ -17,20 +17,16 @@ std::uint32_t number(const json& j, const std::string& path) {
   return below(j.get<std::uint64_t>(), 1ull << 32, path);
 }
 
-const json& list(const json& j, const std::string& path) {
-  if (!j.is_array()) bad(path, "is no list");
-  return j;
-}
-
 template <class F>
 auto each(const json& j, const std::string& path, F parse) {
+  if (!j.is_array()) bad(path, "is no list");
   std::vector<decltype(parse(j, path))> all;
-  for (const json& one : list(j, path)) all.push_back(parse(one, path));
+  for (const json& one : j) all.push_back(parse(one, path));
   return all;
 }
 
 Tree::Choice choice(const json& j, const std::string& path) {
-  if (list(j, path).size() != 2) bad(path, "is no pair");
+  if (!j.is_array() || j.size() != 2) bad(path, "is no pair");
   return {number(j[0], path), number(j[1], path)};
 }
 

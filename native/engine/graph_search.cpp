@@ -35,6 +35,8 @@ void GraphSearch::take(Tree tree) {
   tree_ = std::move(tree);
   new_from_ = tree_.path.empty() ? 0 : tree_.path.size() - 1;
   above_.clear();
+  width_ =
+      1;  // runs that turn out too long draw from chance_ too: what is drawn must not depend on what was explored before
   complete_ = false;
 }
 
@@ -134,7 +136,23 @@ bool GraphSearch::sleeps(Choice c) const {
     return graph_.access(graph_.find(c.base)).at < depth;
   };
   const std::vector<Sleeping>& all = asleep_[cpu_of(c.id)];
-  return std::any_of(all.begin(), all.end(), [&](const Sleeping& s) { return s.id == c.id && was_there(s.depth); });
+  return std::any_of(all.begin(), all.end(), [&](const Sleeping& s) {
+    return s.id == c.id && was_there(s.depth) && !crossed_a_free(c.id, s.depth);
+  });
+}
+
+// Has what is freed here been accessed since that depth, or what is accessed here been freed?
+bool GraphSearch::crossed_a_free(Id id, std::size_t depth) const {
+  const Graph::Access& a = graph_.access(graph_.find(id));
+  const std::vector<std::uint32_t>& order = graph_.order();
+  return std::any_of(graph_.frees().begin(), graph_.frees().end(), [&](const Graph::Free& f) {
+    if (a.dangling && graph_.frees(f, a.word)) return graph_.access(f.write).at >= depth;
+    return f.write == a.pair &&
+           std::any_of(order.begin() + static_cast<std::ptrdiff_t>(depth), order.end(), [&](auto n) {
+             const Graph::Access& other = graph_.access(n);
+             return !other.host && other.cpu != a.cpu && other.word - f.first < f.words;
+           });
+  });
 }
 
 void GraphSearch::fall_asleep(std::size_t depth) {
@@ -240,7 +258,6 @@ void GraphSearch::failed(const Outcome& found) {
     cut_ = true;
     return;
   }
-  race_with_free(found);
   add_finding(found);
 }
 
@@ -255,6 +272,7 @@ void GraphSearch::performed(std::uint32_t access) {
   graph_.may_split(false);
   if (depth_ >= new_from_) {
     races(access);
+    if (graph_.access(access).dangling) race_of_dangling(access);
     if (!reductions_.writes_commute) orders_of_writes(access);
   }
   if (depth_ >= tree_.path.size() || tree_.path[depth_].chosen.id != id)
@@ -322,21 +340,15 @@ void GraphSearch::races_of_free(const Graph::Free& f) {
       before(n, {graph_.id(free.pair), graph_.id(graph_.access(free.pair).base)}, free.past, f.write);
 }
 
-// An access that met freed memory could have come before that was freed. It was not performed, so it is in no race of a write.
-void GraphSearch::race_with_free(const Outcome& found) {
-  const std::uint32_t word = graph_.word(found.fault.where);
-  for (const Graph::Free& f : graph_.frees()) {
-    if (found.fault.oracle != Oracle::oops || word - f.first >= f.words) continue;
-    View own = graph_.all_before(found.cpu);
-    if (graph_.has(own, f.write) && machine_.model() == weak::Model::armv8 && found.fault.what[0] == 'l')
-      own = graph_.issue_order(found.cpu);
-    if (graph_.access(f.write).cpu == found.cpu || graph_.has(own, f.write)) continue;
-    std::uint32_t base = graph_.newest(word);
-    while (base != 0 && graph_.access(base).at > graph_.access(f.write).at) base = graph_.access(base).base;
-    if (const Graph::Accept* needs = graph_.attempt_needs(found.cpu); needs && !(*needs)(graph_.value(word, base)))
-      continue;
-    before(f.write, {graph_.attempt(found.cpu), graph_.id(base)}, own, 0, own);
-  }
+// An access to what has been freed could have come before that, unless its CPU would not have come to it.
+void GraphSearch::race_of_dangling(std::uint32_t n) {
+  const Graph::Access a = graph_.access(n);
+  const bool atomic = a.pair != 0 && (a.write || !graph_.access(a.pair).performed);
+  if (a.host || (atomic && !a.write)) return;  // an atomic: when its store is performed
+  const View own = graph_.join(a.write ? a.own : a.floor, graph_.issued_after(a.cpu));
+  for (const Graph::Free& f : graph_.frees())
+    if (graph_.frees(f, a.word) && !graph_.has(own, f.write))
+      before(f.write, {atomic ? graph_.id(a.pair) : a.id, graph_.id(a.base)}, own, n);
 }
 
 // Of an atomic, whose store nothing can come before then but with the write that it read.
@@ -381,11 +393,6 @@ void GraphSearch::races_of_blocked(unsigned cpu) {
 
 // Notes that executions may begin, in the place of this access, with `first` and what comes before that.
 void GraphSearch::before(std::uint32_t access, Choice first, View own, std::uint32_t writer) {
-  const Graph::Access& f = graph_.access(graph_.find(first.id));
-  before(access, first, own, writer, f.write ? own : f.floor);
-}
-
-void GraphSearch::before(std::uint32_t access, Choice first, View own, std::uint32_t writer, View first_own) {
   const Graph::Access& e = graph_.access(access);
   const std::uint32_t from = e.write && e.pair != 0 ? graph_.access(e.pair).at : e.at;
   // The load of an atomic may have been performed long before its store: then only that is to come first.
@@ -435,6 +442,8 @@ void GraphSearch::before(std::uint32_t access, Choice first, View own, std::uint
     }
   }
   sequence.push_back(first);
+  const Graph::Access& f = graph_.access(graph_.find(first.id));
+  const View first_own = f.write ? own : f.floor;
   // Can it begin with this one? Then what it leads to is among what this one leads to.
   const auto begins = [&](Id id) {
     const auto at = std::find_if(sequence.begin(), sequence.end(), [id](const Choice& c) { return c.id == id; });

@@ -73,20 +73,19 @@ class GraphSearch final : public weak::Guide, private GraphSchedule {
 
   Id wanted() const;
   bool sleeps(Choice c) const;
+  bool crossed_a_free(Id id, std::size_t depth) const;
   void fall_asleep(std::size_t depth);
   void races(std::uint32_t access);
   void races_of_free(const weak::Graph::Free& f);
-  void race_with_free(const Outcome& found);
   bool load_comes_before(std::uint32_t write, weak::View own) const;
   bool load_was_forwarded(std::uint32_t write) const;
   void races_of_blocked(unsigned cpu);
   void race_of_atomic(unsigned cpu, std::uint32_t word, std::uint32_t base);
   void before(std::uint32_t access, Choice first, weak::View own, std::uint32_t writer);
-  // The same of one that may not be issued yet; floor: what the architecture orders before it, alone.
-  void before(std::uint32_t access, Choice first, weak::View own, std::uint32_t writer, weak::View floor);
   void note(std::size_t depth, const Sequence& sequence, const std::function<bool(Id)>& begins);
   std::uint32_t below(std::size_t n) { return chance_->below(static_cast<std::uint32_t>(n)); }
   void orders_of_writes(std::uint32_t n);
+  void race_of_dangling(std::uint32_t n);
   void advance();
   Result judge();
 

@@ -14,6 +14,7 @@ import pytest
 
 from race.scenario.load import shipped
 from tests.conftest import RunRace
+from tests.faulty import EMULATED, run_plan
 
 BUILD = Path(__file__).parents[2] / "build"
 HERE = [str(BUILD / "native" / "native" / "race-native")]
@@ -69,3 +70,34 @@ def test_emulated_run_is_no_evidence(run_race: RunRace, emulated: Path) -> None:
     assert outcome.status == 0
     assert "emulated: no evidence about ordering" in outcome.out
     assert "Verdict: inconclusive" in outcome.out
+
+
+def test_publishing_before_the_copy_is_found(run_race: RunRace, tmp_path: Path) -> None:
+    options = "--executions 20000 --barriers on"
+    status, result, file = run_plan(run_race, tmp_path, options, EMULATED, inject="publish-before-copy")
+    assert status == 1
+    (arm,) = result["arms"]
+    assert arm["counts"]["garbage-freeobj"] > 0
+    finding = next(f for f in arm["findings"] if f["oracle"] == "garbage-freeobj")
+    assert (finding["thread"], finding["function"]) == ("allocator", "obj_malloc")
+    assert finding["origin"].startswith("poison of frame 2 (page 1 of the zspage), word 168")
+    assert "garbage-freeobj" in run_race("report", str(file)).out
+
+
+@pytest.mark.parametrize(
+    ("fault", "oracle", "told"),
+    [
+        ("segv", "oops", "SIGSEGV at 0x10 in injected"),
+        ("loop", "livelock", "no thread got on for 1 s"),
+    ],
+)
+def test_a_process_that_dies_leaves_its_cause_and_its_counts(
+    run_race: RunRace, tmp_path: Path, fault: str, oracle: str, told: str
+) -> None:
+    options = "--executions 29500 --barriers off"
+    status, result, file = run_plan(run_race, tmp_path, options, EMULATED, inject=fault, hang_seconds=1)
+    assert status == 0  # under ARMv8 plan off may find something
+    (arm,) = result["arms"]
+    assert arm["counts"] == {oracle: len(arm["deaths"])}
+    assert arm["executions"] >= 28_900
+    assert told in " ".join(run_race("report", str(file)).out.split())

@@ -17,7 +17,7 @@ void Graph::begin(Guide* guide, unsigned cpus, std::uint32_t width) {
   cpus_.resize(cpus);
   for (State& s : cpus_) {
     s.load_floor = s.newest_load = s.control = s.release = s.all = s.host = 0;
-    s.issued = s.epoch = s.newest_performed = s.held_releases = s.top = s.turns = s.attempt = 0;
+    s.issued = s.epoch = s.newest_performed = s.held_releases = s.top = s.turns = 0;
     s.relaxed = false;
     s.epochs.assign(1, 0);
     s.accesses.assign(1, 0);
@@ -39,14 +39,12 @@ Time Machine::graph_join(Time a, Time b) { return graph_->join(a, b); }
 Loaded Machine::await(std::uint64_t address, Time address_view, Order order,
                       const std::function<bool(std::uint64_t)>& accept) {
   step<true>();
-  graph_->attempts(accept);
   return graph_->await(checked(address, "load"), address_view, order, accept);
 }
 
 Loaded Machine::atomic_if(std::uint64_t address, Time address_view, Order order, const Atomic& a,
                           const std::function<bool(std::uint64_t)>& accept, bool waits) {
   step<true>();
-  graph_->attempts(accept);
   return graph_->atomic_if(checked(address, "atomic"), address_view, order, a, accept, waits, true);
 }
 
@@ -59,22 +57,20 @@ Loaded Machine::graph_tracked(Loaded x) {
 
 // ---------------------------------------------------------------- issuing
 
-// Other CPUs come first where the guide says so. They may have freed the word.
-void Graph::your_turn(std::uint32_t word, const char* what) {
+// Other CPUs come first where the guide says so.
+void Graph::your_turn() {
   while (guide_->turn(make_id(m_.number_, current().issued + 1)) == Guide::Turn::other) {
     m_.reason = Leave::preempted;
     m_.leave(m_, m_.scheduler);
-    if (what != nullptr) m_.checked(m_.address_of(word), what);
   }
 }
 
-// Until something has happened that it may have waited for; somebody may have freed the word.
-void Graph::blocked(std::uint32_t word, const char* what) {
+// Until something has happened that it may have waited for.
+void Graph::blocked() {
   m_.reason = Leave::blocked;
   m_.runnable_ &= ~m_.cpu_bit_;
   m_.blocked_ |= m_.cpu_bit_;
   m_.leave(m_, m_.scheduler);
-  if (!ghost(word)) m_.checked(m_.address_of(word), what);
 }
 
 std::uint32_t Graph::add(std::uint32_t word, View address, bool write) {
@@ -90,6 +86,7 @@ std::uint32_t Graph::add(std::uint32_t word, View address, bool write) {
   a.older = state(word).issued;
   state(word).issued = n;
   a.epoch = s.epoch;
+  a.dangling = !ghost(word) && was_freed(word);
   a.floor = sets_.join(s.load_floor, address);
   if (write)
     a.floor = sets_.join(a.floor, sets_.join(s.control, s.host));
@@ -108,6 +105,17 @@ void Graph::pend(std::uint32_t n) {
 void Graph::issue(std::uint32_t n) {
   if (guide_->turn(accesses_[n].id) == Guide::Turn::now && try_perform(n)) return;
   pend(n);
+}
+
+bool Graph::was_freed(std::uint32_t word) const {
+  return std::any_of(frees_.begin(), frees_.end(), [&](const Free& f) { return frees(f, word); });
+}
+
+// Of an access to what was free when it was issued.
+void Graph::judge(std::uint32_t n, const char* what) {
+  if (!accesses_[n].dangling) return;
+  if (!accesses_[n].performed) wait_performed(n);
+  m_.wild_access(m_.address_of(accesses_[n].word), what);
 }
 
 void Graph::wait_performed(std::uint32_t n) {
@@ -139,7 +147,7 @@ Loaded Graph::result(std::uint32_t n) const {
 }
 
 Loaded Graph::load(std::uint32_t word, View address, Order order) {
-  your_turn(word, "load");
+  your_turn();
   State& s = current();
   s.control = sets_.join(s.control, address);
   if (m_.model_ == Model::sc) drain();
@@ -149,11 +157,12 @@ Loaded Graph::load(std::uint32_t word, View address, Order order) {
   if (order == Order::acquire) accesses_[n].floor = sets_.join(accesses_[n].floor, s.release);
   issue(n);
   if ((acquires(order) || !armv8()) && !accesses_[n].performed) wait_performed(n);
+  judge(n, "load");
   return result(n);
 }
 
 void Graph::store(std::uint32_t word, View address, Loaded data, Order order) {
-  your_turn(word, "store");
+  your_turn();
   State& s = current();
   s.control = sets_.join(s.control, address);
   const std::uint32_t n = add(word, address, true);
@@ -161,6 +170,7 @@ void Graph::store(std::uint32_t word, View address, Loaded data, Order order) {
   accesses_[n].release = releases(order);
   s.held_releases += releases(order) ? 1 : 0;
   issue(n);
+  judge(n, "store");
 }
 
 std::pair<std::uint32_t, std::uint32_t> Graph::add_atomic(std::uint32_t word, View address, Order order,
@@ -193,12 +203,13 @@ Loaded Graph::atomic(std::uint32_t word, View address, Order order, const Machin
     const std::uint64_t compare = m_.resolve(a.compare).value;
     return atomic_if(word, address, order, a, [compare](std::uint64_t v) { return v == compare; }, false, false);
   }
-  your_turn(word, "atomic");
+  your_turn();
   State& s = current();
   s.control = sets_.join(s.control, address);
   const auto [r, w] = add_atomic(word, address, order, a);
   issue(r);
   issue(w);
+  judge(w, "atomic");
   const bool acquire = accesses_[r].acquire;
   if (!armv8() || (acquire && releases(order))) {
     if (!accesses_[w].performed) wait_performed(w);
@@ -211,11 +222,13 @@ Loaded Graph::atomic(std::uint32_t word, View address, Order order, const Machin
 
 Loaded Graph::atomic_if(std::uint32_t word, View address, Order order, const Machine::Atomic& a, const Accept& accept,
                         bool waits, bool plain_if_not) {
-  your_turn(word, "atomic");
+  your_turn();
   State& s = current();
   s.control = sets_.join(s.control, address);
   const auto [r, w] = add_atomic(word, address, order, a);
-  if (!wait_and_perform(r, accept, waits, plain_if_not)) return result(r);
+  const bool writes = wait_and_perform(r, accept, waits, plain_if_not);
+  judge(writes ? w : r, "atomic");
+  if (!writes) return result(r);
   if (!armv8() || (accesses_[r].acquire && releases(order))) {
     if (!accesses_[w].performed) wait_performed(w);
     s.load_floor = sets_.join(s.load_floor, accesses_[w].past);
@@ -239,8 +252,9 @@ bool Graph::wait_and_perform(std::uint32_t r, const Accept& accept, bool waits, 
   s.waiting = {true, accesses_[r].id, word, 0, true, false};
   for (;;) {
     s.waiting.slept = s.waiting.splits = false;
-    if (guide_->turn(accesses_[r].id) == Guide::Turn::now) {
-      bases.clear();
+    const bool now = guide_->turn(accesses_[r].id) == Guide::Turn::now;
+    bases.clear();
+    if (now) {
       const std::uint32_t own = own_before(accesses_[r]);
       if (own != 0) {
         const Access& o = accesses_[own];
@@ -262,7 +276,9 @@ bool Graph::wait_and_perform(std::uint32_t r, const Accept& accept, bool waits, 
       s.waiting.slept = !bases.empty() && !s.waiting.splits;
     }
     s.waiting.own = own_order(accesses_[w]);
-    blocked(word, "atomic");
+    if (now && bases.empty() && accesses_[r].dangling) m_.wild_access(m_.address_of(word), "atomic");
+    blocked();
+    accesses_[r].dangling = accesses_[w].dangling = !ghost(word) && was_freed(word);
   }
   s.waiting.waits = false;
   const bool writes = accept(value(word, base));
@@ -283,7 +299,7 @@ bool Graph::wait_and_perform(std::uint32_t r, const Accept& accept, bool waits, 
 
 // A load that waits for a value that will do. How often the loop that it stands for turned makes no difference.
 Loaded Graph::await(std::uint32_t word, View address, Order order, const Accept& accept) {
-  your_turn(word, "load");
+  your_turn();
   State& s = current();
   s.control = sets_.join(s.control, address);
   if (m_.model_ == Model::sc) drain();
@@ -304,12 +320,15 @@ Loaded Graph::await(std::uint32_t word, View address, Order order, const Accept&
       std::erase_if(bases, [&](std::uint32_t b) { return !accept(value(word, b)); });
       if (!bases.empty() && choose(n, bases, base)) break;
       s.waiting.slept = !bases.empty();
+      if (bases.empty() && accesses_[n].dangling) m_.wild_access(m_.address_of(word), "load");
     }
-    blocked(word, "load");
+    blocked();
+    accesses_[n].dangling = was_freed(word);
   }
   s.waiting.waits = false;
   perform_load(n, base);
   needs(accesses_[n].past);
+  judge(n, "load");
   return result(n);
 }
 
@@ -347,7 +366,7 @@ void Graph::branch(View v) {
 
 std::uint64_t Graph::peek(std::uint32_t word) {
   if (!m_.inside_) return m_.words_[word].value;
-  your_turn(word, nullptr);
+  your_turn();
   State& s = current();
   if (m_.model_ == Model::sc) drain();
   const std::uint32_t n = add(word, sets_.join(s.control, s.host), false);
@@ -360,7 +379,7 @@ std::uint64_t Graph::peek(std::uint32_t word) {
 
 void Graph::host_step(std::uint32_t word, std::uint32_t freed) {
   if (!m_.inside_) return;
-  your_turn(word, nullptr);
+  your_turn();
   State& s = current();
   const std::uint32_t of = static_cast<std::uint32_t>(m_.count_) + word;
   const View after = sets_.join(s.control, s.host);
@@ -386,7 +405,8 @@ bool Graph::gives_back(std::uint32_t lock) {
   }
   for (const State& s : cpus_)
     if (std::find(s.locks.begin(), s.locks.end(), lock) != s.locks.end())
-      throw std::runtime_error("the exhaustive engine does not follow a lock that one CPU takes and another gives back");
+      throw std::runtime_error(
+          "the exhaustive engine does not follow a lock that one CPU takes and another gives back");
   return false;
 }
 
@@ -412,8 +432,9 @@ std::uint32_t Graph::allocate(Region r) {
     throw std::runtime_error("the memory of a CPU does not suffice for the exhaustive engine");
   r.first = std::exchange(top, top + r.words + 1);  // a dead word between regions
   std::vector<Region>& all = m_.heap_.regions;
-  all.insert(std::upper_bound(all.begin(), all.end(), r, [](const Region& a, const Region& b) { return a.first < b.first; }),
-             r);
+  all.insert(
+      std::upper_bound(all.begin(), all.end(), r, [](const Region& a, const Region& b) { return a.first < b.first; }),
+      r);
   m_.heap_reused_ = true;
   return r.first;
 }

@@ -50,6 +50,8 @@ class Graph {
     bool no_return = false;
     bool conditional = false;  // of an atomic that needs a certain value
     bool performed = false;
+    bool dangling =
+        false;  // its word was free when it was issued: a fault once it is performed, but it could have come first
     bool by_cpu = false;  // its CPU waits for it, and performs it itself
     bool host = false;    // a step of the host, or a look of an oracle: nothing that the program does is ordered by it
     std::uint8_t cpu = 0;
@@ -120,13 +122,6 @@ class Graph {
   const std::vector<std::uint32_t>& pending(unsigned cpu) const { return cpus_[cpu].pending; }
   bool waits_for_others(std::uint32_t n);  // a pending write or atomic that only other CPUs keep from being performed
   View own_order(const Access& w);
-  // What a CPU has had to wait for before it issues its next access, if that is a plain load; and what any may wait for.
-  View issue_order(unsigned cpu) {
-    const State& s = cpus_[cpu];
-    return sets_.join(s.load_floor, sets_.join(s.control, s.host));
-  }
-  View all_before(unsigned cpu) { return sets_.join(cpus_[cpu].all, issue_order(cpu)); }
-  std::uint32_t word(std::uint64_t address) const { return Machine::index(address); }
   std::uint32_t issued(unsigned cpu) const { return cpus_[cpu].issued; }
   void wake_all();
   bool wake_relaxed();  // false: there is none
@@ -141,6 +136,12 @@ class Graph {
     std::uint32_t first, words;
   };
   const std::vector<Free>& frees() const { return frees_; }
+  bool frees(const Free& f, std::uint32_t word) const {
+    return word - f.first < f.words && accesses_[f.write].performed;
+  }
+  bool was_freed(std::uint32_t word) const;
+  // What the access that this CPU issues now comes after, whatever it is: branches were taken, and values waited for.
+  View issued_after(unsigned cpu) { return sets_.join(cpus_[cpu].control, cpus_[cpu].host); }
   bool has(View v, std::uint32_t n) const { return sets_.has(v, accesses_[n].at); }
   const Sets& sets() const { return sets_; }
   std::uint32_t first_reader(std::uint32_t word, std::uint32_t write) {
@@ -160,18 +161,6 @@ class Graph {
   // For an older access of its own to the word; when that is performed is not the question of others.
   bool waits_for_own(unsigned cpu) const { return own_before(accesses_[index_of(cpus_[cpu].waiting.id)]) != 0; }
   const Accept* accept(unsigned cpu) const { return cpus_[cpu].accept; }
-  // The access that a CPU has not issued, or waits for, and what it needs; null: no certain value.
-  void attempts(const Accept& accept) {
-    current().attempt = current().issued + 1;
-    current().accept = &accept;
-  }
-  Id attempt(unsigned cpu) const {
-    return waiting(cpu).waits ? waiting(cpu).id : make_id(cpu, cpus_[cpu].issued + 1);
-  }
-  const Accept* attempt_needs(unsigned cpu) const {
-    const State& s = cpus_[cpu];
-    return s.waiting.waits || s.attempt == s.issued + 1 ? s.accept : nullptr;
-  }
   // The access of its CPU to the word before it; 0: there is none.
   std::uint32_t own_older(std::uint32_t n) const {
     const unsigned cpu = accesses_[n].cpu;
@@ -193,7 +182,7 @@ class Graph {
     View host = 0;  // what later stores and steps of the host come after besides: the CPU had to wait for it
     std::uint32_t issued = 0, epoch = 0, newest_performed = 0;
     std::uint32_t held_releases = 0;
-    std::uint32_t turns = 0;              // of loops that wait by trying again
+    std::uint32_t turns = 0;  // of loops that wait by trying again
     bool relaxed = false;
     std::uint32_t top = 0;                // of its memory; 0: it has allocated nothing
     std::vector<View> epochs;             // the stores before each dmb ishst
@@ -202,7 +191,6 @@ class Graph {
     std::vector<std::uint32_t> locks;     // that it holds
     Waiting waiting;
     const Accept* accept = nullptr;
-    std::uint32_t attempt = 0;  // number of the access that it is of
   };
 
   WordState& state(std::uint32_t word) {
@@ -214,11 +202,12 @@ class Graph {
   std::uint32_t index_of(Id id) const { return cpus_[cpu_of(id)].accesses[number_of(id)]; }
   State& current() { return cpus_[m_.number_]; }
   bool armv8() const { return m_.model_ == Model::armv8; }
-  void your_turn(std::uint32_t word, const char* what);
+  void your_turn();
   std::uint32_t add(std::uint32_t word, View address, bool write);
   void issue(std::uint32_t n);
+  void judge(std::uint32_t n, const char* what);
   void wait_performed(std::uint32_t n);
-  void blocked(std::uint32_t word, const char* what);
+  void blocked();
   void drain();
   void drain_loads();
   void drain_releases();

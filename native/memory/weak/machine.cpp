@@ -203,6 +203,12 @@ void Machine::fail(const Fault& f) {
 
 void Machine::bad_access(std::uint64_t address, const char* what) {
   const bool known = mapped(address);
+  if (graph_ != nullptr && known && graph_->was_freed(index(address))) return;  // judged once it is performed
+  wild_access(address, what);
+}
+
+void Machine::wild_access(std::uint64_t address, const char* what) {
+  const bool known = mapped(address);
   fail({Oracle::oops,
         !known ? (what[0] == 'l'   ? "load outside of memory"
                   : what[0] == 's' ? "store outside of memory"

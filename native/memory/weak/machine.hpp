@@ -396,7 +396,8 @@ class Machine {
   std::uint32_t newest_write(std::uint32_t word, std::uint32_t cpus) const;
   void wake(std::uint32_t word);
   void watch();
-  [[noreturn]] void bad_access(std::uint64_t address, const char* what);
+  void bad_access(std::uint64_t address, const char* what);
+  [[noreturn]] void wild_access(std::uint64_t address, const char* what);
   [[noreturn]] void out_of_steps();
   std::uint64_t address_of(std::uint32_t word) const { return address_base + 8ull * word; }
 

@@ -1,15 +1,13 @@
 // race-broken-rules [OPTION...]: litmus programs as JSON, a line each, from standard input; their final states, found by the
 // exhaustive engine, a line of JSON each. Options: a rule of the machine, which then does not hold (memory/weak/rules.hpp); a
 // mistake, which the search over orders then makes (memory/weak/mistakes.hpp); a reduction of that search, which is then
-// switched off (engine/reductions.hpp); shuffle=SEED: its branches in a random order.
+// switched off (engine/reductions.hpp).
 // With --locks in the place of programs: how many executions the seed program with two allocators has.
 // With --list: the names of the rules; with --list-mistakes: of the mistakes.
 #include <algorithm>
 #include <cstdio>
-#include <cstdlib>
 #include <iostream>
 #include <nlohmann/json.hpp>
-#include <optional>
 #include <string>
 #include <string_view>
 
@@ -34,7 +32,7 @@ Kind named(std::string_view name, const Names& names) {
   return static_cast<Kind>(std::find(names.begin(), names.end(), name) - names.begin());
 }
 
-bool take(std::string_view option, Reductions& reductions, std::optional<std::uint64_t>& order) {
+bool take(std::string_view option, Reductions& reductions) {
   if (const auto rule = named<weak::Rule>(option, weak::rule_names); rule != weak::Rule::count) {
     weak::broken = rule;
   } else if (const auto m = named<weak::Mistake>(option, weak::mistake_names); m != weak::Mistake::count) {
@@ -45,20 +43,17 @@ bool take(std::string_view option, Reductions& reductions, std::optional<std::ui
     reductions.source_sets = false;
   } else if (option == "writes-commute") {
     reductions.writes_commute = false;
-  } else if (option.substr(0, 8) == "shuffle=") {
-    order = std::strtoull(option.data() + 8, nullptr, 10);
   } else {
     return false;
   }
   return true;
 }
 
-void count_executions(const Reductions& reductions, std::optional<std::uint64_t> order) {
+void count_executions(const Reductions& reductions) {
   SeedProgram program({.words = 2, .allocators = 2});
   weak::Machine machine(weak::Model::armv8, 1024);
   GraphSearch search(machine, program);
   search.reduce_by(reductions);
-  search.shuffle(order);
   std::uint64_t executions = 0, runs = 0;
   for (; !search.complete(); ++runs) executions += search.run() == GraphSearch::Result::execution ? 1 : 0;
   std::printf("%s\n", nlohmann::ordered_json{{"executions", executions}, {"runs", runs}}.dump().c_str());
@@ -68,22 +63,20 @@ void count_executions(const Reductions& reductions, std::optional<std::uint64_t>
 
 int main(int count, char** arguments) {
   Reductions reductions;
-  std::optional<std::uint64_t> order;
   bool locks = false;
   for (int k = 1; k < count; ++k) {
     const std::string_view option = arguments[k];
     if (option == "--list") return print(weak::rule_names), 0;
     if (option == "--list-mistakes") return print(weak::mistake_names), 0;
     locks = locks || option == "--locks";
-    if (option == "--locks" || take(option, reductions, order)) continue;
+    if (option == "--locks" || take(option, reductions)) continue;
     std::fprintf(stderr, "there is no rule, mistake or reduction %s\n", arguments[k]);
     return 2;
   }
-  if (locks) return count_executions(reductions, order), 0;
+  if (locks) return count_executions(reductions), 0;
   for (std::string line; std::getline(std::cin, line);) {
     litmus::Program program = parse_litmus(line);
     program.reductions = reductions;
-    program.order = order;
     litmus::Runner runner(std::move(program));
     nlohmann::ordered_json result;
     std::uint64_t runs = 0;
