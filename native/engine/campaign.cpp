@@ -10,6 +10,7 @@
 #include "engine/graph_strategy.hpp"
 #include "engine/minimise.hpp"
 #include "engine/rerun.hpp"
+#include "engine/tracing.hpp"
 
 namespace race {
 
@@ -32,18 +33,6 @@ std::string finding_text(const Outcome& o) {
   if (!o.failed) return "nothing";
   return std::string(info(o.fault.oracle).name) + " on CPU " + std::to_string(o.cpu) + ", " + o.fault.what;
 }
-
-// For as long as this lives, whatever is thrown.
-class Tracing {
- public:
-  Tracing(weak::Machine& machine, weak::Trace& trace) : machine_(machine) { machine_.trace = &trace; }
-  ~Tracing() { machine_.trace = nullptr; }
-  Tracing(const Tracing&) = delete;
-  Tracing& operator=(const Tracing&) = delete;
-
- private:
-  weak::Machine& machine_;
-};
 
 }  // namespace
 

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <bit>
 
+#include "engine/placed_strategy.hpp"
+#include "engine/tracing.hpp"
+
 namespace race {
 
 using weak::Event;
@@ -186,7 +189,7 @@ std::uint32_t GraphStrategy::moment_of(std::uint32_t pending) const {
 
 // A pending access whose moment has come. Loads first: what they read may be needed for a write. A store that its CPU is still to
 // read waits, if there is no hurry.
-std::uint32_t GraphStrategy::pick_pending(bool hurry) {
+std::uint32_t GraphStrategy::pick_pending(bool hurry) const {
   std::uint32_t best = none, best_rank = none;
   for (unsigned c = 0; c < cpus_.size(); ++c)
     for (const std::uint32_t n : machine_.cpu(c).pending) {
@@ -203,7 +206,9 @@ std::uint32_t GraphStrategy::pick_pending(bool hurry) {
   return best;
 }
 
-std::uint32_t GraphStrategy::number_of_pending(std::uint32_t pending) const {
+// The answer that performs it: its number among all that is pending.
+std::uint32_t GraphStrategy::perform(std::uint32_t pending) {
+  performing_ = unit_of_event_[machine_.pending(pending).issue];
   std::uint32_t k = 0;
   for (unsigned c = 0; c < weak::max_cpus; ++c)
     for (const std::uint32_t n : machine_.cpu(c).pending) {
@@ -259,15 +264,12 @@ Strategy::Answer GraphStrategy::decide(Choice kind, std::uint32_t n) {
       if (way_.commits_late && goes_on) return {0, 0};
       std::uint32_t p = pick_pending(false);
       if (p == none && !goes_on) p = pick_pending(true);
-      if (p == none) return {0, 0};
-      performing_ = unit_of_event_[machine_.pending(p).issue];
-      return {1 + number_of_pending(p), 0};
+      return {p == none ? 0 : 1 + perform(p), 0};
     }
     case Choice::flush: {
       const std::uint32_t p = pick_pending(true);
       if (p == none) astray("nothing that is pending may be performed, and no CPU can run");
-      performing_ = unit_of_event_[machine_.pending(p).issue];
-      return {number_of_pending(p), 0};
+      return {perform(p), 0};
     }
     case Choice::delay: {
       const Unit* u = next_unit();
@@ -300,31 +302,19 @@ void GraphStrategy::catch_up() {
     const Event& e = trace_.events[n];
     unit_of_event_.resize(n + 1, none);
     if (e.cpu >= cpus_.size()) continue;
-    const bool was_late =
-        (e.kind == Kind::load && e.issue != 0 && !e.forwarded) || (e.kind == Kind::rmw && e.issue != 0);
-    const bool issues =
-        !was_late && (e.kind == Kind::load || e.kind == Kind::late || e.kind == Kind::store || e.kind == Kind::rmw);
-    if (issues) issued(n);
-    std::uint32_t u = issues ? unit_of_event_[n] : was_late || e.kind == Kind::commit ? unit_of_event_[e.issue] : none;
+    if (is_issue(e)) issued(n);
+    const bool later = !is_issue(e) && (e.kind == Kind::load || e.kind == Kind::rmw || e.kind == Kind::commit);
+    const std::uint32_t u = unit_of_event_[later ? e.issue : n];
     if (u == none) continue;
-    if (was_late || e.kind == Kind::commit) performing_ = none;
-    const Unit& unit = units_[u];
-    if (e.kind == Kind::load || e.kind == Kind::rmw) check_read(unit.load, n);
-    if (unit.write == none) continue;
-    if (e.kind == Kind::commit || (e.kind == Kind::rmw && was_late)) {
-      committed(u, n, e.time);
-    } else if ((e.kind == Kind::store || e.kind == Kind::rmw) && !e.held) {
-      committed(u, n, e.time + 1);
-    }
+    if (later) performing_ = none;
+    if (e.kind == Kind::load || e.kind == Kind::rmw) check_read(units_[u].load, n);
+    if (units_[u].write != none && e.kind != Kind::late && (later || !e.held)) committed(u, e.time + (later ? 0 : 1));
   }
 }
 
-void GraphStrategy::committed(std::uint32_t unit, std::uint32_t event, std::uint32_t time) {
+void GraphStrategy::committed(std::uint32_t unit, std::uint32_t time) {
   const std::uint32_t w = units_[unit].write;
-  if (!wanted_.accesses[w].performed || !ready(w)) {
-    const Event& e = trace_.events[event];
-    astray("CPU " + std::to_string(e.cpu) + " had to perform a write before its moment");
-  }
+  if (!wanted_.accesses[w].performed || !ready(w)) astray("a write had to be performed before its moment");
   time_[w] = time;
   newest_[wanted_.accesses[w].word] = wanted_.accesses[w].place;
   happened(w);
@@ -386,18 +376,11 @@ void GraphStrategy::check_read(std::uint32_t load, std::uint32_t event) {
 // ---------------------------------------------------------------- a run
 
 Steered steer(weak::Machine& machine, WeakEngine& engine, const GraphExecution& wanted, GraphStrategy::Way way) {
-  struct Tracing {
-    explicit Tracing(weak::Machine& m) : machine(m) { machine.trace = &trace; }
-    ~Tracing() { machine.trace = nullptr; }
-    Tracing(const Tracing&) = delete;
-    Tracing& operator=(const Tracing&) = delete;
-    weak::Machine& machine;
-    weak::Trace trace;
-  };
-  Tracing tracing(machine);
+  weak::Trace trace;
+  const Tracing tracing(machine, trace);
   Steered s;
   try {
-    GraphStrategy strategy(wanted, machine, tracing.trace, way);
+    GraphStrategy strategy(wanted, machine, trace, way);
     s.outcome = engine.run(strategy, GraphStrategy::begin());
     if (s.outcome.abandoned) s.astray = "the stores could not be put in order";
   } catch (const GraphStrategy::Astray& a) {

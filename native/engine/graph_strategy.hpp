@@ -20,10 +20,11 @@ class GraphStrategy final : public Strategy {
  public:
   // What the graph leaves open is decided so in one way and otherwise in another.
   struct Way {
-    bool holds_for_loads = false;  // a store whose CPU reads it is held until it has: the load is no later then
-    bool ignores_looks =
-        false;                // what oracles look at is left to chance: there may be no moment between it and an access
-    bool high_first = false;  // of CPUs that can go on, the one with the highest number
+    // A store whose CPU reads it is held until it has: the load is no later then.
+    bool holds_for_loads = false;
+    // What oracles look at is left to chance: there may be no moment between an access and the look behind it.
+    bool ignores_looks = false;
+    bool high_first = false;    // of CPUs that can go on, the one with the highest number
     bool commits_late = false;  // what is pending stays so as long as anything else can go on
   };
   static constexpr unsigned ways = 16;
@@ -72,15 +73,15 @@ class GraphStrategy final : public Strategy {
   bool is_last(unsigned cpu) const;
   std::uint32_t deviations_to_go(unsigned cpu) const;
   unsigned pick(std::uint32_t cpus);
-  std::uint32_t pick_pending(bool hurry);
+  std::uint32_t pick_pending(bool hurry) const;
   std::uint32_t moment_of(std::uint32_t pending) const;
-  std::uint32_t number_of_pending(std::uint32_t pending) const;
+  std::uint32_t perform(std::uint32_t pending);
   std::uint32_t version(std::uint32_t load) const;
 
   void catch_up();
   void issued(std::uint32_t event);
   void check_read(std::uint32_t load, std::uint32_t event);
-  void committed(std::uint32_t unit, std::uint32_t event, std::uint32_t time);
+  void committed(std::uint32_t unit, std::uint32_t time);
   void same_word(std::uint32_t access, std::uint64_t address);
   const Unit* next_unit() const;
   [[noreturn]] void astray(const std::string& what) const;
@@ -97,9 +98,10 @@ class GraphStrategy final : public Strategy {
   std::vector<CpuState> cpus_;
   std::vector<std::uint64_t> open_;  // what has a moment that has not come
   std::vector<std::uint32_t> time_;  // of each access, when it was committed
-  std::unordered_map<std::uint32_t, std::vector<std::uint32_t>>
-      before_free_;                         // of a free: units that are issued before
-  std::vector<std::uint32_t> own_readers_;  // of each write: loads of its CPU that are to be issued before it commits
+  // Of each free: the units that are issued before it.
+  std::unordered_map<std::uint32_t, std::vector<std::uint32_t>> before_free_;
+  // Of each write: how many loads of its CPU are to be issued before it commits.
+  std::vector<std::uint32_t> own_readers_;
   std::unordered_map<std::uint32_t, std::uint32_t> newest_;  // of each word: the place of the write that happened last
   std::unordered_map<std::uint32_t, std::uint64_t> address_of_;  // of each word on the random machine
   std::unordered_map<std::uint64_t, std::uint32_t> word_at_;

@@ -152,7 +152,7 @@ TEST_CASE("the order of steps that are no accesses is kept") {
     order.clear();
     if (search.run() != GraphSearch::Result::execution) continue;
     const std::vector<unsigned> wanted = order;
-    const Registers registers = explored.final();
+    const Registers& registers = explored.final();
     GraphExecution execution = search.execution();
     for (const std::vector<std::uint32_t>& program : execution.programs) {
       REQUIRE(program.size() == 4);
