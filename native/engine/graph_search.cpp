@@ -35,8 +35,7 @@ void GraphSearch::take(Tree tree) {
   tree_ = std::move(tree);
   new_from_ = tree_.path.empty() ? 0 : tree_.path.size() - 1;
   above_.clear();
-  width_ =
-      1;  // runs that turn out too long draw from chance_ too: what is drawn must not depend on what was explored before
+  width_ = 1;  // runs that turn out too long draw from chance_ too: that must not depend on what was explored before
   complete_ = false;
 }
 
@@ -135,8 +134,23 @@ bool GraphSearch::sleeps(Choice c) const {
       return true;  // its own it could read before others
     return graph_.access(graph_.find(c.base)).at < depth;
   };
+  const auto met = [&](std::size_t depth) {  // a free that an access came before is another one
+    const std::vector<std::uint32_t>& order = graph_.order();
+    return std::any_of(order.begin() + static_cast<std::ptrdiff_t>(depth), order.end(),
+                       [&](std::uint32_t n) { return frees(c.id, n); });
+  };
   const std::vector<Sleeping>& all = asleep_[cpu_of(c.id)];
-  return std::any_of(all.begin(), all.end(), [&](const Sleeping& s) { return s.id == c.id && was_there(s.depth); });
+  return std::any_of(all.begin(), all.end(),
+                     [&](const Sleeping& s) { return s.id == c.id && was_there(s.depth) && !met(s.depth); });
+}
+
+// Does this step free what the access is to? Then it matters which comes first, though neither reads the other.
+bool GraphSearch::frees(Id step, std::uint32_t access) const {
+  const Graph::Access& a = graph_.access(access);
+  if (a.host || a.cpu == cpu_of(step)) return false;
+  return std::any_of(graph_.frees().begin(), graph_.frees().end(), [&](const Graph::Free& f) {
+    return a.word - f.first < f.words && graph_.id(graph_.access(f.write).pair) == step;
+  });
 }
 
 void GraphSearch::fall_asleep(std::size_t depth) {
@@ -444,7 +458,7 @@ void GraphSearch::before(std::uint32_t access, Choice first, View own, std::uint
     const auto k = static_cast<std::size_t>(at - sequence.begin());
     const View past = k < sequence_.size() ? graph_.access(sequence_[k]).past : first_own;
     return std::none_of(sequence_.begin(), sequence_.begin() + static_cast<std::ptrdiff_t>(k),
-                        [&](std::uint32_t n) { return graph_.has(past, n); });
+                        [&](std::uint32_t n) { return graph_.has(past, n) || frees(id, n); });
   };
   note(from, sequence, begins);
 }

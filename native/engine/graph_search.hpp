@@ -73,6 +73,7 @@ class GraphSearch final : public weak::Guide, private GraphSchedule {
 
   Id wanted() const;
   bool sleeps(Choice c) const;
+  bool frees(Id step, std::uint32_t access) const;
   void fall_asleep(std::size_t depth);
   void races(std::uint32_t access);
   void races_of_free(const weak::Graph::Free& f);
