@@ -35,8 +35,7 @@ void GraphSearch::take(Tree tree) {
   tree_ = std::move(tree);
   new_from_ = tree_.path.empty() ? 0 : tree_.path.size() - 1;
   above_.clear();
-  width_ =
-      1;  // runs that turn out too long draw from chance_ too: what is drawn must not depend on what was explored before
+  width_ = 1;  // runs that turn out too long draw from chance_ too: that must not depend on what was explored before
   complete_ = false;
 }
 
@@ -451,7 +450,7 @@ void GraphSearch::before(std::uint32_t access, Choice first, View own, std::uint
     const auto k = static_cast<std::size_t>(at - sequence.begin());
     const View past = k < sequence_.size() ? graph_.access(sequence_[k]).past : first_own;
     return std::none_of(sequence_.begin(), sequence_.begin() + static_cast<std::ptrdiff_t>(k),
-                        [&](std::uint32_t n) { return graph_.has(past, n); });
+                        [&](std::uint32_t n) { return graph_.has(past, n) || frees(id, n); });
   };
   note(from, sequence, begins);
 }

@@ -26,6 +26,7 @@ struct Found {
 class Forest {
  public:
   Forest(weak::Machine& machine, Workload& workload) : search_(machine, workload) {}
+  void reduce_by(const Reductions& reductions) { search_.reduce_by(reductions); }
 
   Found whole(std::optional<std::uint64_t> order = {}) {
     Found found;

@@ -116,10 +116,32 @@ TEST_CASE("in units and parts: with findings too") {
 
 TEST_CASE("in units and parts: the allocator") {
   const Plan plan = freeobj_corruption(256, true);
-  weak::Machine machine(weak::Model::armv8, Scenario::words_needed(plan));
+  const std::uint32_t spare = Scenario::frames_to_spare(plan);
+  weak::Machine machine(weak::Model::armv8, Scenario::words_needed(plan, spare));
   machine.plan = plan.barriers;
-  Scenario scenario(plan);
+  Scenario scenario(plan, spare);
   CHECK(check_every_way(machine, scenario, 1).executions > 1);
+}
+
+TEST_CASE("an access before a free is another execution, though the free was explored: no sleep loses it") {
+  for (const char* needed : {"zs_malloc.class.lock", "zs_page_migrate.class.unlock"}) {
+    CAPTURE(needed);
+    Plan plan = freeobj_corruption(256, true);
+    for (std::size_t i = 1; i < sites().all().size(); ++i)
+      if (sites().all()[i].name == needed) plan.barriers.set(static_cast<SiteId>(i), Strength::none);
+    const std::uint32_t spare = Scenario::frames_to_spare(plan);
+    weak::Machine machine(weak::Model::armv8, Scenario::words_needed(plan, spare));
+    machine.plan = plan.barriers;
+    Scenario scenario(plan, spare);
+    Forest forest(machine, scenario);
+    const Found whole = forest.whole(), units = forest.units(7, 3, 1);
+    CHECK(whole.executions == units.executions);
+    CHECK(whole.findings == units.findings);
+    forest.reduce_by({.sleep_sets = false});
+    Found sleepless = forest.whole();
+    for (auto& [signature, times] : sleepless.executions) times = 1;
+    CHECK(whole.executions == sleepless.executions);
+  }
 }
 
 TEST_CASE("in units and parts: random programs") {
