@@ -146,11 +146,17 @@ bool GraphSearch::crossed_a_free(Id id, std::size_t depth) const {
   const std::vector<std::uint32_t>& order = graph_.order();
   return std::any_of(graph_.frees().begin(), graph_.frees().end(), [&](const Graph::Free& f) {
     if (a.dangling && graph_.frees(f, a.word)) return graph_.access(f.write).at >= depth;
-    return f.write == a.pair &&
-           std::any_of(order.begin() + static_cast<std::ptrdiff_t>(depth), order.end(), [&](auto n) {
-             const Graph::Access& other = graph_.access(n);
-             return !other.host && other.cpu != a.cpu && other.word - f.first < f.words;
-           });
+    return f.write == a.pair && std::any_of(order.begin() + static_cast<std::ptrdiff_t>(depth), order.end(),
+                                            [&](std::uint32_t n) { return frees(id, n); });
+  });
+}
+
+// Does this step free what the access is to? Then it matters which comes first, though neither reads the other.
+bool GraphSearch::frees(Id step, std::uint32_t access) const {
+  const Graph::Access& a = graph_.access(access);
+  if (a.host || a.cpu == cpu_of(step)) return false;
+  return std::any_of(graph_.frees().begin(), graph_.frees().end(), [&](const Graph::Free& f) {
+    return graph_.frees(f, a.word) && graph_.id(graph_.access(f.write).pair) == step;
   });
 }
 

@@ -74,6 +74,7 @@ class GraphSearch final : public weak::Guide, private GraphSchedule {
   Id wanted() const;
   bool sleeps(Choice c) const;
   bool crossed_a_free(Id id, std::size_t depth) const;
+  bool frees(Id step, std::uint32_t access) const;
   void fall_asleep(std::size_t depth);
   void races(std::uint32_t access);
   void races_of_free(const weak::Graph::Free& f);
