@@ -156,7 +156,7 @@ bool GraphSearch::frees(Id step, std::uint32_t access) const {
   const Graph::Access& a = graph_.access(access);
   if (a.host || a.cpu == cpu_of(step)) return false;
   return std::any_of(graph_.frees().begin(), graph_.frees().end(), [&](const Graph::Free& f) {
-    return graph_.frees(f, a.word) && graph_.id(graph_.access(f.write).pair) == step;
+    return a.word - f.first < f.words && graph_.id(graph_.access(f.write).pair) == step;
   });
 }
 
