@@ -19,7 +19,8 @@ GraphExecution::GraphExecution(const weak::Graph& graph, unsigned cpus, const Ou
       const weak::Graph::Access& from = graph.access(n);
       index.resize(std::max<std::size_t>(index.size(), n + 1), none);
       // What its CPU still waits for it has not done; the store of an atomic that found another value never was.
-      if (!performed(n) && (from.by_cpu || from.performed)) continue;
+      // An access to freed memory fails where it is issued.
+      if ((!performed(n) && (from.by_cpu || from.performed)) || from.dangling) continue;
       index[n] = static_cast<std::uint32_t>(accesses.size());
       Access& to = accesses.emplace_back();
       to.word = from.word;
@@ -35,11 +36,12 @@ GraphExecution::GraphExecution(const weak::Graph& graph, unsigned cpus, const Ou
   pasts.reserve(order.size() * width);
   for (const std::uint32_t n : order) {
     const weak::Graph::Access& from = graph.access(n);
+    const std::uint64_t* bits = graph.sets().bits(from.past);
+    pasts.insert(pasts.end(), bits, bits + width);
+    if (index[n] == none) continue;
     Access& to = accesses[index[n]];
     to.base = from.base == 0 ? none : index[from.base];
     if (to.write) to.place = to.base == none ? 1 : accesses[to.base].place + 1;
-    const std::uint64_t* bits = graph.sets().bits(from.past);
-    pasts.insert(pasts.end(), bits, bits + width);
   }
   for (std::uint32_t n = 1; n < index.size(); ++n)
     if (index[n] != none && graph.access(n).pair != 0) accesses[index[n]].pair = index[graph.access(n).pair];
