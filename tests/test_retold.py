@@ -1,7 +1,7 @@
 """Executions that the exhaustive search explores are told to the random machine: as deviations, like any other's.
 
-Of litmus programs every execution is told, and has to come to the same final state; of scenarios the findings, and each has to
-be the same finding, again from its deviations alone.
+Of litmus programs every execution is told, and has to come to the same final state; of scenarios the findings, and each
+has to be the same finding, again from its deviations alone.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from race.plan import resolve
 from race.scenario.load import find, load, shipped
 from race.scenario.native_plan import native_plan
 from tests.litmus_support import CHECKOUT, MODELS, OWN, corpus
-from tests.test_litmus_search import random_program
+from tests.search_support import random_program
 
 PROGRAM = CHECKOUT / "build" / "native" / "native" / "race-retell"
 

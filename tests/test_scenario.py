@@ -17,7 +17,12 @@ from race.scenario.load import Scenario, find, load, shipped
 from race.scenario.native_plan import native_plan
 
 PAGE_SIZES = [256, 1024, 4096]
-QUESTIONS = ["freeobj-corruption", "freeobj-corruption-mixed-page", "malloc-free-migrate"]  # the others are known bugs
+QUESTIONS = [  # the others are known bugs
+    "freeobj-corruption",
+    "freeobj-corruption-mixed-page",
+    "malloc-free-migrate",
+    "migrate-malloc-free",
+]
 FREEOBJ = ["freeobj-corruption", "freeobj-corruption-mixed-page"]
 
 

@@ -46,7 +46,7 @@ struct Outcome {
 class GraphSchedule {
  public:
   virtual ~GraphSchedule() = default;
-  virtual bool next(unsigned& cpu) = 0;  // false: the execution ends
+  virtual bool next(unsigned& cpu) = 0;           // false: the execution ends
   virtual void failed(const Outcome& found) = 0;  // this CPU ends here
 };
 

@@ -115,7 +115,7 @@ TEST_CASE("the corruption is shrunk to two reorderings and three context switche
 
 TEST_CASE("shrinking never turns a finding into another, stops at its limit, and gives the same each time") {
   Campaign c(random_use());
-  for (const FindingRecord& f : findings(c, 5'000)) {
+  for (const FindingRecord& f : findings(c, 2'000)) {
     CAPTURE(f.execution);
     Progress progress;
     const Minimised m = c.minimise(f.deviations, 4'000, progress);

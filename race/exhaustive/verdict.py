@@ -12,7 +12,7 @@ from race.scenario.expect import ANY, Expected
 from race.verdict import MODEL_LIMITS, STATUS
 
 OUTSIDE = "anything outside of the bounds: more threads or steps, other sizes, another order of the set-up"
-NOT_EXPLORED = "what the search does not explore yet: docs/exhaustive.md has the list"
+NOT_EXPLORED = "what the search leaves out: docs/exhaustive.md has the list"
 
 
 @dataclass(frozen=True)
