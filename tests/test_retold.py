@@ -1,7 +1,7 @@
 """Executions that the exhaustive search explores are told to the random machine: as deviations, like any other's.
 
-Of litmus programs every execution is told, and has to come to the same final state; of scenarios the findings, and each has to
-be the same finding, again from its deviations alone.
+Of litmus programs every execution is told, and has to come to the same final state; of scenarios the findings, and
+each has to be the same finding, again from its deviations alone.
 """
 
 from __future__ import annotations
