@@ -18,7 +18,7 @@ from race.plan import resolve
 from race.scenario.load import find, load, shipped
 from race.scenario.native_plan import native_plan
 from tests.litmus_support import CHECKOUT, MODELS, OWN, corpus
-from tests.test_litmus_search import random_program
+from tests.search_support import random_program
 
 PROGRAM = CHECKOUT / "build" / "native" / "native" / "race-retell"
 
