@@ -246,7 +246,7 @@ bool Graph::wait_and_perform(std::uint32_t r, const Accept& accept, bool waits, 
   accesses_[r].conditional = accesses_[w].conditional = true;
   const View floor = accesses_[r].floor;  // if it writes
   const View floor_if_not = plain_if_not && armv8() ? sets_.join(s.load_floor, address) : floor;
-  std::vector<std::uint32_t> bases;
+  std::vector<std::uint32_t>& bases = s.bases;
   std::uint32_t base = 0;
   s.accept = &accept;
   s.waiting = {true, accesses_[r].id, word, 0, true, false};
@@ -309,7 +309,7 @@ Loaded Graph::await(std::uint32_t word, View address, Order order, const Accept&
   accesses_[n].acquire = acquires(order);
   accesses_[n].by_cpu = true;
   if (order == Order::acquire) accesses_[n].floor = sets_.join(accesses_[n].floor, s.release);
-  std::vector<std::uint32_t> bases;
+  std::vector<std::uint32_t>& bases = s.bases;
   std::uint32_t base = 0;
   s.waiting = {true, accesses_[n].id, word, 0, false, false};
   for (;;) {

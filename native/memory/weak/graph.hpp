@@ -191,6 +191,7 @@ class Graph {
     std::vector<std::uint32_t> locks;     // that it holds
     Waiting waiting;
     const Accept* accept = nullptr;
+    std::vector<std::uint32_t> bases;  // while it waits: not on its stack, which may never be left
   };
 
   WordState& state(std::uint32_t word) {
