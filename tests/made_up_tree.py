@@ -10,7 +10,6 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -175,23 +174,3 @@ class _Unit:
 
 def _copy(step: dict[str, Any]) -> dict[str, Any]:
     return {name: list(value) if isinstance(value, list) else value for name, value in step.items()}
-
-
-class Threads:
-    """Workers that are threads of this process: any Executor will do."""
-
-    def __init__(self, jobs: int) -> None:
-        self.executor: Executor = ThreadPoolExecutor(jobs)
-        self.jobs = jobs
-
-    def cancel(self) -> None:
-        return
-
-    def kill(self) -> None:
-        return
-
-    def renew(self) -> None:
-        return
-
-    def epitaph(self) -> str:
-        return "a thread died"

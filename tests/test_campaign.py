@@ -10,7 +10,6 @@ import signal
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 
 import msgspec
@@ -25,30 +24,11 @@ from race.pool import LocalPool
 from race.scenario.load import find, load
 from race.scenario.native_plan import MAX_TRACES, native_plan
 from race.schedule import Shard
+from tests.threads import Threads
 
 EXECUTIONS = 1500
 MAX_FINDINGS = 20  # of each oracle
 PLANS = ["off", "on"]
-
-
-class Threads:
-    """Workers that are threads of this process: any Executor will do."""
-
-    def __init__(self, jobs: int) -> None:
-        self.executor: Executor = ThreadPoolExecutor(jobs)
-        self.jobs = jobs
-
-    def cancel(self) -> None:
-        return
-
-    def kill(self) -> None:
-        return
-
-    def renew(self) -> None:
-        return
-
-    def epitaph(self) -> str:
-        return "a thread died"
 
 
 @contextmanager

@@ -17,7 +17,8 @@ from race.exhaustive import frontier, state
 from race.exhaustive.explore import ArmPlan, Result, Settings, explore
 from race.exhaustive.state import Limits, State, encoded
 from race.pool import LocalPool
-from tests.made_up_tree import MadeUp, Threads, stuck_or_small
+from tests.made_up_tree import MadeUp, stuck_or_small
+from tests.threads import Threads
 
 ANY_FINDING = bool
 RUN = frontier.Run(
