@@ -59,6 +59,8 @@ GraphSearch::Result GraphSearch::run() {
       break;
     } catch (const weak::TooManyAccesses&) {
       width_ *= 2;
+      // The path holds what was done of this, and what came instead where its next access slept.
+      tree_.begin_with.erase(tree_.begin_with.begin(), tree_.begin_with.begin() + static_cast<std::ptrdiff_t>(begun_));
     }
   }
   const Result r = judge();

@@ -6,8 +6,10 @@
 #include "bench/seed_program.hpp"
 #include "engine/graph_search.hpp"
 #include "engine/scenario.hpp"
+#include "tests/small_program.hpp"
 
 using namespace race;
+using namespace race::test;
 
 TEST_SUITE_BEGIN("weak");
 
@@ -98,6 +100,37 @@ TEST_CASE("every execution of the allocator: the class lock's release and acquir
     const Explored e = explore(freeobj_corruption(256, true), needed);
     CHECK(e.found.failed);
     CHECK(e.found.fault.oracle == Oracle::garbage_freeobj);
+  }
+}
+
+// A step of the host is no access: under tso it waits for the loads before it and for no store, under sc for both.
+TEST_CASE("every execution: steps of the host among stores and loads, under each model") {
+  const auto step = [](Words m, Registers& r) {  // which of the two it was
+    M::host_step(M::known(m.address()));
+    return r[1] + r[2] == 0 ? 1u : 2u;
+  };
+  for (const weak::Model model : {weak::Model::armv8, weak::Model::tso, weak::Model::sc}) {
+    CAPTURE(static_cast<int>(model));
+    SmallProgram program({0, 0}, 4,
+                         {[&](Words m, Registers& r) {
+                            m[0].store(1);
+                            r[0] = M::known(m[1].load());
+                            r[1] = step(m, r);
+                          },
+                          [&](Words m, Registers& r) {
+                            r[2] = step(m, r);
+                            r[3] = M::known(m[0].load());
+                            m[1].store(1);
+                          }});
+    const std::set<Registers> some = outcomes(program, model);
+    weak::Machine machine(model, 4096);
+    GraphSearch search(machine, program);
+    std::set<Registers> every;
+    while (!search.complete())
+      if (search.run() == GraphSearch::Result::execution) every.insert(program.final());
+    CHECK(every == some);
+    const bool late = std::any_of(every.begin(), every.end(), [](const Registers& r) { return r[1] == 1 && r[3] == 0; });
+    CHECK(late == (model != weak::Model::sc));
   }
 }
 

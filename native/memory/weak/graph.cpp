@@ -91,7 +91,7 @@ std::uint32_t Graph::add(std::uint32_t word, View address, bool write) {
   if (write)
     a.floor = sets_.join(a.floor, sets_.join(s.control, s.host));
   else if (!armv8())
-    a.floor = m_.model_ == Model::sc ? s.all : sets_.join(a.floor, s.newest_load);
+    a.floor = sets_.join(s.host, m_.model_ == Model::sc ? s.all : sets_.join(a.floor, s.newest_load));
   if (!write) a.node = m_.new_node(n);
   s.accesses.push_back(n);
   return n;
@@ -157,6 +157,7 @@ Loaded Graph::load(std::uint32_t word, View address, Order order) {
   if (order == Order::acquire) accesses_[n].floor = sets_.join(accesses_[n].floor, s.release);
   issue(n);
   if ((acquires(order) || !armv8()) && !accesses_[n].performed) wait_performed(n);
+  if (!armv8()) needs(accesses_[n].past);
   judge(n, "load");
   return result(n);
 }
@@ -382,7 +383,11 @@ void Graph::host_step(std::uint32_t word, std::uint32_t freed) {
   your_turn();
   State& s = current();
   const std::uint32_t of = static_cast<std::uint32_t>(m_.count_) + word;
-  const View after = sets_.join(s.control, s.host);
+  View after = sets_.join(s.control, s.host);
+  if (m_.model_ == Model::sc) {
+    drain();
+    after = sets_.join(after, s.all);
+  }
   const std::uint32_t r = add(of, after, false), w = add(of, after, true);
   for (const std::uint32_t n : {r, w}) {
     accesses_[n].host = true;
