@@ -288,6 +288,17 @@ void GraphSearch::performed(std::uint32_t access) {
   std::vector<Sleeping>& sleeping = asleep_[cpu_of(id)];
   if (!sleeping.empty()) std::erase_if(sleeping, [id](const Sleeping& s) { return s.id == id; });
   fall_asleep(++depth_);
+  wake_beside_frees(access);
+}
+
+// A free that sleeps is awake once what it frees was accessed, and an access once that was freed.
+void GraphSearch::wake_beside_frees(std::uint32_t access) {
+  const std::uint32_t word = graph_.access(access).word;
+  const std::vector<Graph::Free>& frees = graph_.frees();
+  const auto concerns = [&](const Graph::Free& f) { return f.write == access || word - f.first < f.words; };
+  if (std::none_of(frees.begin(), frees.end(), concerns)) return;
+  for (unsigned c = 0; c < workload_.cpus(); ++c)
+    if (graph_.waiting(c).slept) graph_.wake(c);
 }
 
 // ---------------------------------------------------------------- what could have come in another order

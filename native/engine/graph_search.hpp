@@ -76,6 +76,7 @@ class GraphSearch final : public weak::Guide, private GraphSchedule {
   bool crossed_a_free(Id id, std::size_t depth) const;
   bool frees(Id step, std::uint32_t access) const;
   void fall_asleep(std::size_t depth);
+  void wake_beside_frees(std::uint32_t access);
   void races(std::uint32_t access);
   void races_of_free(const weak::Graph::Free& f);
   bool load_comes_before(std::uint32_t write, weak::View own) const;

@@ -138,6 +138,7 @@ TEST_CASE("an access before a free is another execution, though the free was exp
     const Found whole = forest.whole(), units = forest.units(7, 3, 1);
     CHECK(whole.executions == units.executions);
     CHECK(whole.findings == units.findings);
+    for (std::uint64_t order = 1; order <= 20; ++order) CHECK(forest.whole(order).executions == whole.executions);
     forest.reduce_by({.sleep_sets = false});
     Found sleepless = forest.whole();
     for (auto& [signature, times] : sleepless.executions) times = 1;
