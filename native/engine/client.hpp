@@ -23,6 +23,12 @@ class Client {
     for (const Step& s : steps) run(s);
   }
 
+  using Lock = typename M::template ptr<kernel::spinlock<M>>;
+  static void lock(Lock l) { kernel::spin_lock<M>(l, RACE_SITE("client.lock", spin_lock, "what the client guards")); }
+  static void unlock(Lock l) {
+    kernel::spin_unlock<M>(l, RACE_SITE("client.unlock", spin_unlock, "what the client guards"));
+  }
+
   // After the set-up: what the threads need besides.
   void prepare() {
     if (plan_.locks != 0) locks_ = M::template allocate_array<kernel::spinlock<M>>("client lock", plan_.locks);
@@ -85,12 +91,8 @@ class Client {
       case Op::compact: zs_.zs_compact(); return;
       case Op::can_compact: return can_compact();
       case Op::total_pages: zs_.zs_get_total_pages(); return;
-      case Op::lock:
-        return kernel::spin_lock<M>(locks_ + std::uint64_t{s.lock},
-                                    RACE_SITE("client.lock", spin_lock, "what the client guards"));
-      case Op::unlock:
-        return kernel::spin_unlock<M>(locks_ + std::uint64_t{s.lock},
-                                      RACE_SITE("client.unlock", spin_unlock, "what the client guards"));
+      case Op::lock: return lock(locks_ + std::uint64_t{s.lock});
+      case Op::unlock: return unlock(locks_ + std::uint64_t{s.lock});
       case Op::reclaim:
         return zs_.zs_reclaim_page(s.size, [&](std::uint64_t handle) {
           zs_.zs_map_object(handle, zsmalloc::MapMode::read_only);
@@ -210,7 +212,7 @@ class Client {
   using Flag = typename M::template shared<std::uint32_t>;
   Zsmalloc& zs_;
   const Plan& plan_;
-  typename M::template ptr<kernel::spinlock<M>> locks_ = nullptr;
+  Lock locks_ = nullptr;
   typename M::template ptr<Flag> ended_ = nullptr;  // by thread; where one has its CPU when another has ended
   std::function<std::uint32_t(std::uint32_t)> chance_;
   std::vector<Slot> slots_, saved_;

@@ -129,7 +129,8 @@ TEST_CASE("every execution: steps of the host among stores and loads, under each
     while (!search.complete())
       if (search.run() == GraphSearch::Result::execution) every.insert(program.final());
     CHECK(every == some);
-    const bool late = std::any_of(every.begin(), every.end(), [](const Registers& r) { return r[1] == 1 && r[3] == 0; });
+    const bool late =
+        std::any_of(every.begin(), every.end(), [](const Registers& r) { return r[1] == 1 && r[3] == 0; });
     CHECK(late == (model != weak::Model::sc));
   }
 }

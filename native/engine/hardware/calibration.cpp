@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "engine/hardware/clock.hpp"
+#include "engine/hardware/host.hpp"
 #include "engine/hardware/team.hpp"
 
 namespace race::hardware {
@@ -210,23 +211,42 @@ Calibration calibrate(const Topology& topology, Budget budget, std::uint64_t see
     return measure(shape, t, c.cpus, {seconds, budget.iterations}, rng);
   };
 
-  // Half of the time: what shows message passing (two stores, or two loads, in the other order: what the scenarios need) and
-  // store buffering best? Random draws first, then changes of the best.
+  // Half of the time: what shows message passing (two stores, or two loads, in the other order: what the scenarios need; where the
+  // architecture allows it) and store buffering best? Random draws first, then changes of the best. The best few are measured once more:
+  // that one was good for some milliseconds says little.
   constexpr std::size_t mp = 0, sb = 1;
-  const double search = budget.seconds / 2, trial = std::clamp(search / 60, 0.002, 0.05);
-  double best = -1;
-  while (!cancelled && seconds_now() - began < search) {
-    const bool improving = best >= 0 && seconds_now() - began > search / 2;
-    const Tuning t = c.trials == 0 ? Tuning{} : Tuning::draw(rng, topology, spare, improving ? &c.tuning : nullptr);
+  const bool mp_allowed = this_host().model != "tso" || shapes::all[mp].tso;
+  const auto score_of = [&](const Tuning& t, double seconds) {
     double score = 0;
     for (const std::size_t shape : {mp, sb}) {
-      const Measured m = run(shape, t, trial / 2);
+      if (shape == mp && !mp_allowed) continue;
+      const Measured m = run(shape, t, mp_allowed ? seconds / 2 : seconds);
       c.others[shape].add(m);
       score += std::log10(1 + m.weak_per_second());
     }
-    ++c.trials;
-    if (score > best) best = score, c.tuning = t;
+    return score;
+  };
+  struct Trial {
+    double score;
+    Tuning tuning;
+  };
+  std::vector<Trial> trials;
+  const auto best_first = [](const Trial& a, const Trial& b) { return a.score > b.score; };
+  const double search = budget.seconds / 2, finals = 0.2 * search, trial = std::clamp(search / 200, 0.002, 0.02);
+  const auto searched = [&] { return seconds_now() - began; };
+  while (!cancelled && searched() < search - finals) {
+    const bool improving = !trials.empty() && searched() > search / 2;
+    const Tuning t = trials.empty() ? Tuning{} : Tuning::draw(rng, topology, spare, improving ? &c.tuning : nullptr);
+    trials.push_back({score_of(t, trial), t});
+    c.tuning = std::min_element(trials.begin(), trials.end(), best_first)->tuning;
   }
+  c.trials = static_cast<std::uint32_t>(trials.size());
+  const std::size_t few = std::min<std::size_t>(trials.size(), 8);
+  std::partial_sort(trials.begin(), trials.begin() + static_cast<std::ptrdiff_t>(few), trials.end(), best_first);
+  trials.resize(few);
+  for (Trial& t : trials)
+    if (!cancelled) t.score = score_of(t.tuning, finals / static_cast<double>(few));
+  if (!trials.empty()) c.tuning = std::min_element(trials.begin(), trials.end(), best_first)->tuning;
   const double left = std::max(0.0, budget.seconds - (seconds_now() - began));
   for (std::size_t shape = 0; shape < shapes::all.size() && !cancelled; ++shape) {
     // Mostly what was kept; for the other tests something else may be better.

@@ -1,4 +1,4 @@
-// The allocator whole, each entry as one function, with a mark among its instructions where an ordering site's operation begins, and
+// The allocator and its client's locks, each entry as one function, with a mark among its instructions where an ordering site's operation begins, and
 // every strength fixed: tests read from the disassembly what stands at each site, and that nothing else orders. Never linked.
 #include "memory/site.hpp"
 
@@ -17,6 +17,7 @@ consteval SiteId mark_of(std::string_view name, Primitive p) {
 #undef RACE_SITE
 #define RACE_SITE(site_name, primitive, protects) (::race::probe::mark_of(site_name, ::race::Primitive::primitive))
 
+#include "engine/client.hpp"
 #include "memory/hardware/racing.hpp"
 #include "zsmalloc/zsmalloc.hpp"
 
@@ -58,6 +59,8 @@ struct Entries {
   [[gnu::flatten]] static void zs_reclaim_page(Z& z, std::uint32_t size) {
     z.zs_reclaim_page(size, [](std::uint64_t) {});
   }
+  [[gnu::flatten]] static void client_lock(typename Client<M>::Lock l) { Client<M>::lock(l); }
+  [[gnu::flatten]] static void client_unlock(typename Client<M>::Lock l) { Client<M>::unlock(l); }
   [[gnu::flatten]] static std::uint32_t zs_destroy_pool(Z& z) { return z.zs_destroy_pool(); }
 };
 
