@@ -5,7 +5,6 @@
 #include "bench/seed_program.hpp"
 #include "engine/scenario.hpp"
 #include "tests/forest.hpp"
-#include "tests/random_plan.hpp"
 #include "tests/small_program.hpp"
 
 using namespace race;
@@ -161,22 +160,6 @@ TEST_CASE("in units and parts: random programs") {
   CHECK(most > 100);
   CHECK(all > 2000);
   CHECK(other_orders > 50);
-}
-
-// An execution begins anew with larger sets, also where what it was to begin with sleeps and something else came instead.
-TEST_CASE("in units and parts: a program that outgrows the sets") {
-  Plan plan = random_plan(40, 3, 2);
-  CAPTURE(describe(plan));
-  plan.barriers = BarrierPlan::arm64();
-  const std::uint32_t spare = Scenario::frames_to_spare(plan);
-  weak::Machine machine(weak::Model::armv8, Scenario::words_needed(plan, spare));
-  machine.plan = plan.barriers;
-  machine.judged = plan.oracles;
-  Scenario scenario(plan, spare);
-  Forest forest(machine, scenario);
-  const Found whole = forest.whole();
-  CHECK(whole.executions.size() > 500);
-  CHECK(forest.units(20, 3, 1).executions == whole.executions);
 }
 
 TEST_SUITE_END();

@@ -211,9 +211,9 @@ Calibration calibrate(const Topology& topology, Budget budget, std::uint64_t see
     return measure(shape, t, c.cpus, {seconds, budget.iterations}, rng);
   };
 
-  // Half of the time: what shows message passing (two stores, or two loads, in the other order: what the scenarios need; where the
-  // architecture allows it) and store buffering best? Random draws first, then changes of the best. The best few are measured once more:
-  // that one was good for some milliseconds says little.
+  // Half of the time: what shows store buffering best, and message passing (two stores, or two loads, in the other order: what the
+  // scenarios need) where the architecture allows it? Random draws first, then changes of the best. The best few are measured
+  // once more: that one was good for some milliseconds says little.
   constexpr std::size_t mp = 0, sb = 1;
   const bool mp_allowed = this_host().model != "tso" || shapes::all[mp].tso;
   const auto score_of = [&](const Tuning& t, double seconds) {
@@ -247,7 +247,8 @@ Calibration calibrate(const Topology& topology, Budget budget, std::uint64_t see
   for (Trial& t : trials)
     if (!cancelled) t.score = score_of(t.tuning, finals / static_cast<double>(few));
   if (!trials.empty()) c.tuning = std::min_element(trials.begin(), trials.end(), best_first)->tuning;
-  const double left = std::max(0.0, budget.seconds - (seconds_now() - began));
+  // Of a short budget nothing may be left, and 0 would be no limit.
+  const double left = budget.seconds > 0 ? std::max(0.001, budget.seconds - (seconds_now() - began)) : 0;
   for (std::size_t shape = 0; shape < shapes::all.size() && !cancelled; ++shape) {
     // Mostly what was kept; for the other tests something else may be better.
     const double share = left / static_cast<double>(shapes::all.size());

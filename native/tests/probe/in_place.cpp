@@ -1,5 +1,6 @@
-// The allocator and its client's locks, each entry as one function, with a mark among its instructions where an ordering site's operation begins, and
-// every strength fixed: tests read from the disassembly what stands at each site, and that nothing else orders. Never linked.
+// The allocator and its client's locks, each entry as one function, with a mark among its instructions where an ordering site's
+// operation begins, and every strength fixed: tests read from the disassembly what stands at each site, and that nothing else
+// orders. Never linked.
 #include "memory/site.hpp"
 
 namespace race::probe {
